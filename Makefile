@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: PostgreSQL
+# walvault: see README.md.  GNU make.
+#
+#	make		the programs, in build/bin
+#	make demo	a database archived, destroyed and brought back (a minute)
+#	make check	all tests, on real servers
+#	make lint	formatting, static analysis, layers
+#	make asan	the tests under AddressSanitizer and UBSan
+#	make fuzz	the parsers under libFuzzer, FUZZ_SECONDS each
+#	make bench	speed, beside pgBackRest
+#	make install	DESTDIR= PREFIX=
+#	make deps	install what building, tests and demo need (Debian)
+
+CC	= gcc
+CLANG	= clang
+PREFIX	= /usr/local
+DESTDIR	=
+BUILD	= build
+
+VERSION	= 0.1.0
+
+OPT	= -O2 -g
+WARN	= -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion \
+	  -Wcast-qual -Wformat=2 -Wundef -Wvla -Wwrite-strings -Wpointer-arith \
+	  -Wnull-dereference -Wstrict-prototypes -Wmissing-prototypes \
+	  -Wold-style-definition $(WERROR)
+WERROR	=
+HARDEN	= -fstack-protector-strong -fstack-clash-protection -fPIE
+FORTIFY	= -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+SANITIZE =
+CFLAGS	= $(OPT) $(HARDEN) $(SANITIZE)
+CPPFLAGS = $(FORTIFY) -D_GNU_SOURCE -DWALVAULT_VERSION='"$(VERSION)"'
+LDFLAGS	= -pie -Wl,-z,relro,-z,now,--as-needed $(SANITIZE)
+LDLIBS	= -llz4 -lpq
+COMPILE	= $(CC) -std=c11 $(CPPFLAGS) $(WARN) $(CFLAGS) -MMD -MP
+
+# Lower layers never include upper ones: each is compiled with the include
+# directories of the layers it may use, and no others.
+LAYERS	= util pg stream store conf archive cmd
+USES_util    = util
+USES_pg	     = util pg
+USES_stream  = util stream
+USES_store   = util stream store
+USES_conf    = util conf
+USES_archive = util pg stream store archive
+USES_cmd     = $(LAYERS)
+includes     = $(foreach l,$(USES_$(1)),-Iinclude/$(l))
+PQ_INCLUDE   := -isystem $(shell pg_config --includedir 2>/dev/null || echo /usr/include/postgresql)
+
+PROGRAMS = walpush walfetch walvault
+MAINS	 = $(PROGRAMS:%=src/cmd/%.c)
+SOURCES	 = $(filter-out $(MAINS),$(wildcard $(LAYERS:%=src/%/*.c)))
+OBJECTS	 = $(SOURCES:src/%.c=$(BUILD)/obj/%.o)
+LIBRARY	 = $(BUILD)/libwalvault.a
+BINS	 = $(PROGRAMS:%=$(BUILD)/bin/%)
+
+CHECKS	 = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/check_*.c))
+PRELOADS = $(patsubst tests/preload/%.c,$(BUILD)/tests/%.so,$(wildcard tests/preload/*.c))
+FUZZERS	 = $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+ALL_INCLUDES = $(LAYERS:%=-Iinclude/%)
+
+all: $(BINS)
+
+define layer_rule
+$(BUILD)/obj/$(1)/%.o: src/$(1)/%.c Makefile
+	@mkdir -p $$(@D)
+	@echo "  CC $$<"
+	@$$(COMPILE) $(call includes,$(1)) $$(if $$(filter conn,$$*),$$(PQ_INCLUDE)) -c -o $$@ $$<
+endef
+$(foreach l,$(LAYERS),$(eval $(call layer_rule,$(l))))
+
+$(LIBRARY): $(OBJECTS)
+	@rm -f $@
+	@$(AR) rcs $@ $(OBJECTS)
+
+$(BUILD)/bin/%: $(BUILD)/obj/cmd/%.o $(LIBRARY)
+	@mkdir -p $(@D)
+	@echo "  LD $@"
+	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIBRARY) $(LDLIBS)
+
+# A test that makes library calls fail names them in its first lines:
+#	/* wrap: malloc calloc */
+wraps = $(shell sed -n 's|^/\* wrap: \(.*\) \*/$$|\1|p' $(1))
+
+$(BUILD)/tests/check_%: tests/check_%.c $(LIBRARY) Makefile
+	@mkdir -p $(@D)
+	@echo "  CC $<"
+	@$(COMPILE) -Wno-missing-prototypes $(ALL_INCLUDES) -Itests \
+	    -o $@ $< $(LDFLAGS) $(patsubst %,-Wl$(comma)--wrap=%,$(call wraps,$<)) \
+	    $(LIBRARY) $(LDLIBS) -lcheck_pic -lrt -lm -lsubunit
+comma	= ,
+
+$(BUILD)/tests/%.so: tests/preload/%.c Makefile
+	@mkdir -p $(@D)
+	@echo "  CC $<"
+	@$(CC) -std=c11 -D_GNU_SOURCE $(WARN) -O2 -g -fPIC -shared -o $@ $< -ldl
+
+$(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(SOURCES) Makefile
+	@mkdir -p $(@D)
+	@echo "  CC $<"
+	@$(CLANG) -std=c11 $(CPPFLAGS) -O1 -g $(ALL_INCLUDES) $(PQ_INCLUDE) \
+	    -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+	    -o $@ $< $(SOURCES) $(LDLIBS)
+
+tests: $(CHECKS) $(PRELOADS)
+
+deps:
+	tests/deps all
+
+# The installer runs first: on a fresh machine there is no compiler yet.
+check:
+	@tests/deps test || echo "tests that need what is missing will be skipped"
+	$(MAKE) all tests
+	BUILD=$(BUILD) tests/run
+
+demo:
+	@tests/deps demo
+	$(MAKE) all
+	tests/demo $(BUILD)/bin
+
+bench: all
+	tests/bench/run $(BUILD)/bin
+
+asan:
+	@tests/deps test
+	$(MAKE) BUILD=$(BUILD)/asan CC=$(CC) OPT="-O1 -g" FORTIFY= \
+	    SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer" \
+	    all tests
+	WALVAULT_ASAN=1 BUILD=$(BUILD)/asan tests/run $(ASAN_TESTS)
+
+FUZZ_SECONDS = 20
+fuzz: $(FUZZERS)
+	tests/fuzz/run $(FUZZ_SECONDS) $(FUZZERS)
+
+lint:
+	tests/lint
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \
+	    $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man7 \
+	    $(DESTDIR)$(PREFIX)/share/doc/walvault/conf.d
+	install -m 0755 $(BINS) $(DESTDIR)$(PREFIX)/bin
+	install -m 0644 man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 0644 man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5
+	install -m 0644 man/*.7 $(DESTDIR)$(PREFIX)/share/man/man7
+	install -m 0644 conf.d/*.conf $(DESTDIR)$(PREFIX)/share/doc/walvault/conf.d
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(OBJECTS:.o=.d) $(MAINS:src/%.c=$(BUILD)/obj/%.d)
+
+.PHONY: all tests deps check demo bench asan fuzz lint install clean
+.SECONDARY:

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * From a store to pg_wal: one WAL file is brought back and verified before it
+ * stands at its destination, or is truthfully said not to exist.
+ */
+#ifndef WALVAULT_ARCHIVE_FETCH_H
+#define WALVAULT_ARCHIVE_FETCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "clock.h"
+#include "repository.h"
+
+/* What the server at hand is doing, by the signal files in its directory. */
+enum fetch_mode {
+	FETCH_RECOVERY, /* recovery.signal: "absent" ends recovery */
+	FETCH_STANDBY,  /* standby.signal: asks again and again */
+	FETCH_PROMOTED, /* a data directory without either: just promoted */
+	FETCH_OTHER,    /* not in a data directory: pg_rewind, a person */
+};
+
+struct fetch_args {
+	struct repository *repos; /* one per store, not opened yet */
+	size_t n_repos;
+	uint32_t generation;
+	uint64_t sysid;     /* 0: by pg_control */
+	const char *pgdata; /* or NULL */
+	const char *state_dir;
+	enum fetch_mode mode;
+	bool allow_damaged;
+	struct deadline deadline; /* for trying again */
+};
+
+/*
+ * Bring the WAL file called name to dest, whole and verified.  0 done; 1 it
+ * is proven that no store has it; -1 anything else, dest is as it was.
+ */
+int fetch_file(const struct fetch_args *args, const char *name,
+    const char *dest, struct fail *f);
+
+#endif

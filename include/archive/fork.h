@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Forks of timelines, as the history files in a pg_wal directory tell them.
+ * The server puts the history of the line it follows there before it asks for
+ * segments; but when a segment of the new timeline is not found, it takes the
+ * old timeline's segment of the same number, and replays WAL that its line
+ * never contained.
+ */
+#ifndef WALVAULT_ARCHIVE_FORK_H
+#define WALVAULT_ARCHIVE_FORK_H
+
+#include "control.h"
+#include "timeline.h"
+#include "walname.h"
+
+/*
+ * Does some history in dir end name's timeline at or before name's segment?
+ * The newer timeline's number, or 0.  A history whose fork the server has
+ * already passed on the old timeline (control, may be NULL) is not its line.
+ */
+uint32_t fork_fences(const char *dir, const struct walname *name,
+    uint32_t segsize, const struct control *control);
+
+/*
+ * Does a history in dir end timeline tli at lsn, or before the segment that
+ * starts at segment_start?
+ */
+bool
+fork_ends(const char *dir, uint32_t tli, uint64_t segment_start, uint64_t lsn);
+
+/* Read DIR/TLI.history.  0 (the caller clears *t), 1 there is none, -1. */
+int fork_read_history(
+    const char *dir, uint32_t tli, struct timeline *t, struct fail *f);
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* One WAL file into all stores; shared by push.c and push_line.c. */
+#ifndef WALVAULT_ARCHIVE_PUSH_ONE_H
+#define WALVAULT_ARCHIVE_PUSH_ONE_H
+
+#include "push.h"
+#include "walname.h"
+
+struct push {
+	const struct push_args *args;
+	const char *path;
+	char pg_wal[4096]; /* the directory of path */
+	struct walname name;
+	uint64_t sysid;   /* of pg_control; 0 if there is none */
+	bool in_recovery; /* the server is a standby */
+};
+
+/*
+ * Archive p's file alone.  On 0, p->name.kind tells what it was stored as: an
+ * incomplete segment of a finished timeline becomes a partial one.
+ */
+int push_one(struct push *p, struct fail *f);
+
+#endif

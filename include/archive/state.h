@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * What is remembered on this host, in state_dir.  A cache only: every call may
+ * fail without a word, and nothing is lost when the directory is deleted.
+ * Entries are keyed by the store's URL and the repository's id.
+ */
+#ifndef WALVAULT_ARCHIVE_STATE_H
+#define WALVAULT_ARCHIVE_STATE_H
+
+#include "buf.h"
+#include "repository.h"
+
+/*
+ * Timeline history files that a store has answered with: immutable, and asked
+ * for at the moment when a wrong answer makes a server choose a timeline that
+ * is taken.
+ */
+void state_save_history(const char *state_dir, const struct repository *r,
+    uint32_t tli, const void *bytes, size_t len);
+
+/*
+ * Append a remembered history to b; r need not have been opened (it serves
+ * while the store is down).  0, or 1 if none is remembered.
+ */
+int state_load_history(const char *state_dir, const struct repository *r,
+    uint32_t tli, struct buf *b);
+
+#endif

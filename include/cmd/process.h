@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * The process itself: what it inherits, its deadline, its signals.  Signal
+ * dispositions, descriptors and exit belong to the cmd layer alone.
+ */
+#ifndef WALVAULT_CMD_PROCESS_H
+#define WALVAULT_CMD_PROCESS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * First thing in main.  PostgreSQL's archiver and startup process leave
+ * signals ignored (SIGPIPE, SIGALRM, SIGINT) and descriptors open: default
+ * dispositions, nothing above descriptor 2, 0 to 2 open, umask 0 (all modes
+ * are given explicitly).
+ */
+void process_begin(void);
+
+enum process_end {
+	PROCESS_EXITED,  /* value is the work's result */
+	PROCESS_CRASHED, /* value is the signal that killed it */
+	PROCESS_STOPPED, /* value is the signal that asked us to stop */
+	PROCESS_TIMEOUT,
+	PROCESS_FAILED, /* no process could be started; value is errno */
+};
+
+struct process_result {
+	enum process_end end;
+	int value;
+};
+
+/*
+ * Do the work in a child, and leave it behind at the deadline: I/O on a dead
+ * NFS mount cannot be interrupted, but the server must get its answer.  The
+ * child dies with its parent.
+ */
+struct process_result
+process_supervise(int64_t timeout_ms, int (*work)(void *arg), void *arg);
+
+/* "deadline of 60s passed", "killed by signal 9", ...; "" for EXITED. */
+void process_describe(
+    const struct process_result *r, int64_t timeout_ms, char *out, size_t cap);
+
+#endif

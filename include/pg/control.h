@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * global/pg_control (PostgreSQL: catalog/pg_control.h, ControlFileData).  Only
+ * fields that stand at the same offset from 13 to 18 are read.  A server may
+ * be writing the file at this moment, so its CRC is reported, not demanded.
+ */
+#ifndef WALVAULT_PG_CONTROL_H
+#define WALVAULT_PG_CONTROL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fail.h"
+
+/* DBState, the values that matter here. */
+#define CONTROL_IN_ARCHIVE_RECOVERY 5
+#define CONTROL_IN_PRODUCTION       6
+
+struct control {
+	uint64_t sysid;
+	uint32_t control_version;
+	uint32_t catalog_version;
+	uint32_t state;
+	uint64_t redo;    /* of the last checkpoint */
+	uint32_t tli;     /* of the last checkpoint */
+	uint32_t segsize; /* 0 if pg_control's version is not a known one */
+	bool crc_ok;      /* false also for versions of which it is unknown */
+};
+
+/*
+ * Read PGDATA/global/pg_control.  0 done, 1 there is none, -1 failed (too
+ * short, or not readable).
+ */
+int control_read(const char *pgdata, struct control *out, struct fail *f);
+
+/* The major version in PGDATA/PG_VERSION.  0 or -1. */
+int control_major(const char *pgdata, int *major, struct fail *f);
+
+#endif

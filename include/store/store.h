@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * A store is a place that keeps objects: immutable bytes under a key.  Keys
+ * are relative paths of plain names ("main/7431.1/wal/00000001/..."); what
+ * they mean is the archive layer's affair.  Stores hold no policy: they do not
+ * log, do not try again, and know nothing of PostgreSQL.
+ *
+ * Invariants that every store keeps:
+ *	- an object appears under its key whole and durable, or not at all;
+ *	- a key is written once: of several writers at once exactly one wins,
+ *	  and the others learn that it exists;
+ *	- "no such object" is said only by a store that was reached; a missing
+ *	  bucket or an unmounted directory is a failure.
+ *
+ * A store may be used by one thread at a time.
+ */
+#ifndef WALVAULT_STORE_STORE_H
+#define WALVAULT_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "stream.h"
+
+#define STORE_KEY_MAX 512
+
+/* To the end of the object. */
+#define STORE_ALL UINT64_MAX
+
+struct store;
+
+/* What is known of an object before it is written. */
+struct store_attrs {
+	uint64_t size_hint; /* bytes, or 0 if not known */
+	/*
+	 * Not NULL: an object found damaged is in the way under the key.  The
+	 * new one takes the key and the old one goes to this key, in one step
+	 * if the store can; there is no moment without an object.
+	 */
+	const char *set_aside;
+};
+
+struct store_info {
+	uint64_t size;
+	int64_t mtime; /* TimestampTz */
+};
+
+/* Not 0 ends the listing with that value. */
+typedef int
+store_list_fn(void *arg, const char *key, const struct store_info *info);
+
+struct store_ops {
+	struct stream *(*put)(struct store *s, const char *key,
+	    const struct store_attrs *attrs, struct fail *f);
+	int (*get)(struct store *s, const char *key, uint64_t off, uint64_t len,
+	    struct stream *out, struct fail *f);
+	int (*stat)(struct store *s, const char *key, struct store_info *info,
+	    struct fail *f);
+	int (*settle)(struct store *s, const char *key, struct fail *f);
+	int (*list)(struct store *s, const char *prefix, bool shallow,
+	    store_list_fn *fn, void *arg, struct fail *f);
+	int (*del)(struct store *s, const char *key, struct fail *f);
+	int (*prepare)(struct store *s, struct fail *f);
+	void (*free)(struct store *s);
+};
+
+struct store {
+	const struct store_ops *ops;
+	char name[64];  /* as configured, for messages */
+	char url[1024]; /* without secrets */
+	uint64_t id;    /* a hash of the URL, for caches */
+};
+
+struct store_args {
+	const char *name;
+	const char *url;
+	uint32_t dir_mode, file_mode; /* file stores */
+};
+
+/* NULL: the URL is not one that this version can open (FAIL_CONFIG). */
+struct store *store_open(const struct store_args *args, struct fail *f);
+
+/*
+ * A stream that becomes the object when it is finished: 0 done, durable; 1
+ * the key exists already (nothing was changed); -1 failed.  Freed without
+ * finish, nothing is left behind.  NULL: it could not be begun.
+ */
+struct stream *store_put(struct store *s, const char *key,
+    const struct store_attrs *attrs, struct fail *f);
+
+/*
+ * Push len bytes from off (or as far as there are) into out, which is not
+ * finished.  0 done, 1 no such object, -1 failed (out's failures too).
+ */
+int store_get(struct store *s, const char *key, uint64_t off, uint64_t len,
+    struct stream *out, struct fail *f);
+
+/* 0 it exists, 1 no such object, -1 failed. */
+int store_stat(
+    struct store *s, const char *key, struct store_info *info, struct fail *f);
+
+/*
+ * Make an object that another process may just have written as durable as
+ * our own.  0, 1 no such object, -1.
+ */
+int store_settle(struct store *s, const char *key, struct fail *f);
+
+/*
+ * All keys that begin with prefix, in bytewise order.  prefix is empty or
+ * ends with '/'.  0, what fn returned, or -1.  No object: no call, 0.
+ */
+int store_list(struct store *s, const char *prefix, store_list_fn *fn,
+    void *arg, struct fail *f);
+
+/*
+ * The same, one level deep: what lies below a further '/' is given once, as
+ * a key that ends with '/', with info NULL.
+ */
+int store_list_shallow(struct store *s, const char *prefix, store_list_fn *fn,
+    void *arg, struct fail *f);
+
+/* 0 deleted, 1 no such object, -1 failed. */
+int store_del(struct store *s, const char *key, struct fail *f);
+
+/* Make the place itself (a directory), for init.  0 (also if it is there). */
+int store_prepare(struct store *s, struct fail *f);
+
+/* Close it.  NULL is a no-op. */
+void store_free(struct store *s);
+
+/* "local (file:///var/backups/walvault): KEY", for failures. */
+void store_object_name(
+    const struct store *s, const char *key, char *out, size_t cap);
+
+#endif

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Where things are in a repository: see layout.h. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "layout.h"
+
+static void
+system_key(const struct layout *l, const char *rest, char out[LAYOUT_KEY_MAX])
+{
+	(void)snprintf(out, LAYOUT_KEY_MAX, "%s/%" PRIu64 ".%" PRIu32 "/%s",
+	    l->cluster, l->sysid, l->generation, rest);
+}
+
+void
+layout_marker(const struct layout *l, char out[LAYOUT_KEY_MAX])
+{
+	(void)snprintf(out, LAYOUT_KEY_MAX, "%s/repository", l->cluster);
+}
+
+void
+layout_identity(const struct layout *l, char out[LAYOUT_KEY_MAX])
+{
+	system_key(l, "identity", out);
+}
+
+void
+layout_wal_prefix(const struct layout *l, char out[LAYOUT_KEY_MAX])
+{
+	system_key(l, "wal/", out);
+}
+
+void
+layout_wal(const struct layout *l, const struct walname *name,
+    const struct sum128 *digest, char out[LAYOUT_KEY_MAX])
+{
+	char rest[WALNAME_TEXT + SUM128_TEXT + 32], sum[SUM128_TEXT] = "";
+
+	if (name->kind == WALNAME_HISTORY) {
+		(void)snprintf(rest, sizeof rest, "wal/history/%s", name->text);
+	} else {
+		if (name->kind == WALNAME_PARTIAL)
+			sum128_format(digest, sum);
+		(void)snprintf(rest, sizeof rest, "wal/%.8s/%.8s/%s%s%s",
+		    name->text, name->text + 8, name->text,
+		    sum[0] != '\0' ? "/" : "", sum);
+	}
+	system_key(l, rest, out);
+}
+
+void
+layout_aside(const char *key, char out[LAYOUT_KEY_MAX])
+{
+	char when[CLOCK_TEXT];
+	uint32_t random = 0;
+
+	clock_format_compact(clock_now(), when);
+	if (getrandom(&random, sizeof random, 0) != sizeof random)
+		random = (uint32_t)getpid();
+	(void)snprintf(
+	    out, LAYOUT_KEY_MAX, "%s.damaged-%s-%08" PRIx32, key, when, random);
+}
+
+const char *
+layout_own_key(const struct layout *l, const char *key)
+{
+	size_t len = strlen(l->cluster);
+
+	if (strncmp(key, l->cluster, len) == 0 && key[len] == '/')
+		return key + len + 1;
+	return key;
+}
+
+enum layout_kind
+layout_parse_wal(const char *key, struct walname *name)
+{
+	const char *last = strrchr(key, '/');
+	char above[WALNAME_TEXT];
+	size_t len;
+
+	last = last != NULL ? last + 1 : key;
+	if (strstr(last, ".damaged-") != NULL)
+		return LAYOUT_ASIDE;
+	if (walname_parse(last, name) == 0) {
+		switch (name->kind) {
+		case WALNAME_SEGMENT:
+			return LAYOUT_SEGMENT;
+		case WALNAME_BACKUP:
+			return LAYOUT_BACKUP;
+		case WALNAME_HISTORY:
+			return LAYOUT_HISTORY;
+		case WALNAME_PARTIAL:
+			return LAYOUT_OTHER;
+		}
+	}
+	/* .../SEGMENT.partial/DIGEST */
+	len = WALNAME_SEGMENT_LEN + strlen(".partial");
+	if ((size_t)(last - key) < len + 1)
+		return LAYOUT_OTHER;
+	memcpy(above, last - 1 - len, len);
+	above[len] = '\0';
+	if (walname_parse(above, name) == 0 && name->kind == WALNAME_PARTIAL)
+		return LAYOUT_PARTIAL;
+	return LAYOUT_OTHER;
+}
+
+int
+layout_parse_system(const char *text, uint64_t *sysid, uint32_t *generation)
+{
+	char *end;
+	unsigned long long id = strtoull(text, &end, 10);
+	unsigned long gen;
+
+	if (end == text || *end != '.' || id == 0 || text[0] == '-')
+		return -1;
+	text = end + 1;
+	gen = strtoul(text, &end, 10);
+	if (end == text || (*end != '/' && *end != '\0') || gen == 0 ||
+	    gen > UINT32_MAX || text[0] == '-')
+		return -1;
+	*sysid = id;
+	*generation = (uint32_t)gen;
+	return 0;
+}

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* The WAL of one line: see line.h. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "line.h"
+#include "lsn.h"
+#include "object.h"
+#include "walhdr.h"
+#include "waljoin.h"
+
+static int
+add_segments(struct line *l, const struct index_timeline *t, uint64_t begin,
+    uint64_t end)
+{
+	for (size_t i = 0; i < t->segments.n; i++) {
+		const struct index_object *o = &t->segments.list[i];
+		struct line_segment *more;
+
+		if (o->segno < begin || o->segno >= end)
+			continue;
+		/* The list grows in steps of 1024: lines are long. */
+		if (l->n % 1024 == 0) {
+			more =
+			    reallocarray(l->segment, l->n + 1024, sizeof *more);
+			if (more == NULL)
+				return -1;
+			l->segment = more;
+		}
+		l->segment[l->n++] = (struct line_segment){ .name = o->name,
+			.segno = o->segno,
+			.stored = o->stored,
+			.mtime = o->mtime };
+	}
+	return 0;
+}
+
+/* An unreadable header is a finding, not a failure. */
+static int
+load_facts(struct line *l, struct line_segment *s, struct fail *f)
+{
+	struct repository *r = l->index->repo;
+	struct object_header h;
+	char key[LAYOUT_KEY_MAX];
+	int rc;
+
+	layout_wal(&r->layout, &s->name, NULL, key);
+	rc = object_read_header(r->store, &r->layout, key, &h, f);
+	if (rc == 0 && !h.has_facts)
+		rc = fail_set(f, FAIL_DAMAGED, key, "it has no facts");
+	if (rc == 1)
+		rc = fail_set(f, FAIL_DAMAGED, key, "it has vanished");
+	if (rc < 0 && f->kind != FAIL_DAMAGED)
+		return -1;
+	if (rc < 0) {
+		s->damaged = true;
+		(void)snprintf(s->damage, sizeof s->damage, "%.120s", f->cause);
+		return 0;
+	}
+	s->facts = h.facts;
+	s->damaged = h.damaged;
+	(void)snprintf(s->damage, sizeof s->damage, "%s", h.damaged_why);
+	return 0;
+}
+
+/* Does s follow the one before it?  Numbers first, then the facts. */
+static void
+join(struct line_segment *before, struct line_segment *s, struct waljoin *j)
+{
+	const char *why;
+
+	if (s->facts.segsize == 0 || (s->facts.flags & WALFACTS_UNREAD) != 0) {
+		*j = (struct waljoin){ 0 };
+		s->run = before != NULL ? before->run : 0;
+		if (before != NULL &&
+		    (s->facts.segsize == 0 || before->segno + 1 != s->segno))
+			s->run++;
+		return;
+	}
+	if (before != NULL && before->segno + 1 != s->segno)
+		*j = (struct waljoin){ 0 };
+	why = waljoin_next(j, &s->facts);
+	if (before == NULL)
+		return;
+	s->run = before->run;
+	if (before->segno + 1 != s->segno) {
+		s->run++;
+	} else if (why != NULL || before->damaged) {
+		s->run++;
+		s->broken = why != NULL ? why : "the segment before is damaged";
+	}
+}
+
+static int
+load_all_facts(struct line *l, struct fail *f)
+{
+	struct waljoin j = { 0 };
+
+	for (size_t i = 0; i < l->n; i++) {
+		if (load_facts(l, &l->segment[i], f) != 0)
+			return -1;
+		join(i > 0 ? &l->segment[i - 1] : NULL, &l->segment[i], &j);
+	}
+	return 0;
+}
+
+static int
+copy_history(const struct timeline *from, struct timeline *to)
+{
+	*to = (struct timeline){ .tli = from->tli, .n = from->n };
+	if (from->n == 0)
+		return 0;
+	to->ancestors = calloc(from->n, sizeof *to->ancestors);
+	if (to->ancestors == NULL)
+		return -1;
+	memcpy(to->ancestors, from->ancestors, from->n * sizeof *to->ancestors);
+	return 0;
+}
+
+static int
+load(struct line *l, bool own, struct fail *f)
+{
+	uint32_t segsize = l->index->id.segsize;
+	uint64_t begin = 0;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && !own && i < l->history.n; i++) {
+		const struct timeline_entry *a = &l->history.ancestors[i];
+		const struct index_timeline *t =
+		    index_timeline(l->index, a->tli);
+		uint64_t end = a->switch_lsn / segsize;
+
+		if (t != NULL)
+			rc = add_segments(l, t, begin, end);
+		begin = end;
+	}
+	if (rc == 0)
+		rc = add_segments(l, index_timeline(l->index, l->history.tli),
+		    begin, UINT64_MAX);
+	if (rc != 0)
+		rc = fail_errno(f, NULL, "memory");
+	if (rc == 0)
+		rc = load_all_facts(l, f);
+	if (rc != 0)
+		line_clear(l);
+	return rc;
+}
+
+static int
+load_line(const struct index *x, uint32_t tli, bool own, struct line *out,
+    struct fail *f)
+{
+	const struct index_timeline *t = index_timeline(x, tli);
+	char name[32];
+
+	*out = (struct line){ .index = x };
+	(void)snprintf(name, sizeof name, "timeline %u", tli);
+	if (t == NULL)
+		return fail_set(
+		    f, FAIL_ABSENT, name, "nothing of it is in the repository");
+	if (!own && tli > 1 && !t->has_history) {
+		(void)fail_set(f, FAIL_ABSENT, name,
+		    "its history file %08X.history is not in the repository",
+		    tli);
+		return fail_hint(f,
+		    "archive it from a server's pg_wal: walpush "
+		    "pg_wal/%08X.history",
+		    tli);
+	}
+	if (copy_history(&t->history, &out->history) != 0)
+		return fail_errno(f, name, "memory");
+	return load(out, own, f);
+}
+
+int
+line_load(const struct index *x, uint32_t tli, struct line *out, struct fail *f)
+{
+	return load_line(x, tli, false, out, f);
+}
+
+int
+line_load_own(
+    const struct index *x, uint32_t tli, struct line *out, struct fail *f)
+{
+	return load_line(x, tli, true, out, f);
+}
+
+void
+line_clear(struct line *l)
+{
+	free(l->segment);
+	timeline_clear(&l->history);
+	l->segment = NULL;
+	l->n = 0;
+}
+
+size_t
+line_run_end(const struct line *l, size_t i)
+{
+	while (i + 1 < l->n && l->segment[i + 1].run == l->segment[i].run)
+		i++;
+	return i;
+}
+
+uint64_t
+line_end_lsn(const struct line_segment *s)
+{
+	const struct walfacts *f = &s->facts;
+
+	if ((f->flags & WALFACTS_COMPLETE) == 0)
+		return f->end_lsn != LSN_NONE ? f->end_lsn : f->start_lsn;
+	if (f->unfinished != LSN_NONE)
+		return f->unfinished;
+	return f->start_lsn + f->segsize;
+}
+
+/* The stage that feeds a stored segment to a scanner. */
+struct feeder {
+	struct stream stream;
+	struct walscan *scan;
+};
+
+static int
+feed(struct stream *stream, const void *bytes, size_t len, struct fail *f)
+{
+	(void)f;
+	walscan_push(((struct feeder *)stream)->scan, bytes, len);
+	return 0;
+}
+
+static int
+fed(struct stream *stream, struct fail *f)
+{
+	(void)stream;
+	(void)f;
+	return 0;
+}
+
+static void
+keep(struct stream *stream)
+{
+	(void)stream;
+}
+
+static const struct stream_ops feeder_ops = {
+	.write = feed, .finish = fed, .free = keep
+};
+
+/* Passes events on, and stops at records that begin behind the last
+ * segment: they are scanned only to finish what began before. */
+struct bounded {
+	const struct walscan_events *events;
+	uint64_t end;
+};
+
+static int
+bounded_record(void *arg, uint64_t lsn, uint64_t end, int64_t time)
+{
+	struct bounded *b = arg;
+
+	if (lsn >= b->end)
+		return 1;
+	return b->events->record != NULL
+	    ? b->events->record(b->events->arg, lsn, end, time)
+	    : 0;
+}
+
+static int
+bounded_xact(void *arg, const struct walxact *x)
+{
+	struct bounded *b = arg;
+
+	return b->events->xact != NULL ? b->events->xact(b->events->arg, x) : 0;
+}
+
+static int
+bounded_point(void *arg, const struct walrestore_point *p, uint64_t end)
+{
+	struct bounded *b = arg;
+
+	return b->events->restore_point != NULL
+	    ? b->events->restore_point(b->events->arg, p, end)
+	    : 0;
+}
+
+static int
+feed_segment(const struct line *l, const struct line_segment *s,
+    struct walscan *scan, struct fail *f)
+{
+	struct repository *r = l->index->repo;
+	struct feeder feeder = { .stream.ops = &feeder_ops, .scan = scan };
+	struct object_seen seen;
+	char key[LAYOUT_KEY_MAX];
+	int rc;
+
+	layout_wal(&r->layout, &s->name, NULL, key);
+	rc = object_read(r->store, &r->layout, key, &feeder.stream, &seen, f);
+	return rc == 1 ? fail_set(f, FAIL_ABSENT, key, "it has vanished") : rc;
+}
+
+/* Does a record go on behind the segment (begun in it, or before it)? */
+static bool
+crosses_cut(const struct walfacts *f)
+{
+	return f->unfinished != LSN_NONE ||
+	    (f->cont_len != 0 && f->first_lsn == LSN_NONE);
+}
+
+int
+line_scan(const struct line *l, size_t from, size_t to,
+    const struct walscan_events *events, struct fail *f)
+{
+	const struct line_segment *first = &l->segment[from];
+	struct bounded b = { .events = events };
+	struct walscan *scan;
+	size_t end = line_run_end(l, from);
+	int rc = 0;
+
+	b.end = l->segment[to].facts.start_lsn + l->segment[to].facts.segsize;
+	scan = walscan_new(&(struct walscan_args){ .max_tli = l->history.tli,
+	    .start_lsn = first->facts.start_lsn,
+	    .events = { .record = bounded_record,
+	        .xact = bounded_xact,
+	        .restore_point = bounded_point,
+	        .arg = &b } });
+	if (scan == NULL)
+		return fail_errno(f, first->name.text, "memory");
+	for (size_t i = from; rc == 0 && i <= end && !walscan_ended(scan);
+	     i++) {
+		if (i > to && !crosses_cut(&l->segment[i - 1].facts))
+			break;
+		rc = feed_segment(l, &l->segment[i], scan, f);
+	}
+	walscan_free(scan);
+	return rc;
+}
+
+bool
+line_straddles(const struct line *l, size_t i, struct walxact *x)
+{
+	const struct walfacts *a = &l->segment[i].facts, *b;
+	uint8_t bytes[2 * WALFACTS_CUT];
+	size_t len = a->tail_len;
+
+	if (a->unfinished == LSN_NONE || i == line_run_end(l, i))
+		return false;
+	b = &l->segment[i + 1].facts;
+	memcpy(bytes, a->tail, len);
+	if (len == a->unfinished_here) {
+		memcpy(bytes + len, b->head, b->head_len);
+		len += b->head_len;
+	}
+	*x = (struct walxact){ .lsn = a->unfinished };
+	return walrecord_xact(bytes, len, walhdr_major(a->magic), x) == 0;
+}

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Marker and identities: see repository.h. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "clock.h"
+#include "note.h"
+#include "repository.h"
+
+#define REPOSITORY_FORMAT 1
+
+/* The note's first lines: what it is, in which format, what readers need. */
+static int
+begin_note(struct buf *b, const char *what)
+{
+	char when[CLOCK_TEXT];
+
+	clock_format(clock_now(), when);
+	if (note_add(b, "walvault", what) != 0 ||
+	    note_add_number(b, "format", REPOSITORY_FORMAT) != 0)
+		return -1;
+	return note_add(b, "created", when);
+}
+
+static int
+check_note(
+    const struct buf *b, const char *what, const char *object, struct fail *f)
+{
+	char text[64];
+	uint64_t format;
+
+	if (note_get(b, "walvault", text, sizeof text, object, f) != 0 ||
+	    note_get_number(b, "format", &format, object, f) != 0)
+		return -1;
+	if (strcmp(text, what) != 0)
+		return fail_set(f, FAIL_DAMAGED, object, "it is a %s, not a %s",
+		    text, what);
+	if (format == REPOSITORY_FORMAT)
+		return 0;
+	(void)fail_set(f, FAIL_CONFIG, object,
+	    "the repository has format %" PRIu64 ", this program knows %d",
+	    format, REPOSITORY_FORMAT);
+	return fail_hint(f, "use a newer version of walvault");
+}
+
+/* A feature that this version does not know would be misread. */
+static int
+check_features(const struct buf *b, const char *object, struct fail *f)
+{
+	char features[256];
+
+	if (note_get(b, "requires", features, sizeof features, object, f) != 0)
+		return -1;
+	if (features[0] == '\0')
+		return 0;
+	(void)fail_set(f, FAIL_CONFIG, object,
+	    "the repository requires '%s', unknown to this program", features);
+	return fail_hint(f, "use a newer version of walvault");
+}
+
+/* 0, 1 no marker, -1 */
+static int
+read_marker(struct repository *r, struct fail *f)
+{
+	struct buf b = { 0 };
+	char key[LAYOUT_KEY_MAX], object[1024];
+	int rc;
+
+	layout_marker(&r->layout, key);
+	store_object_name(r->store, key, object, sizeof object);
+	rc = note_read(r->store, key, &b, f);
+	if (rc == 0 &&
+	    (check_note(&b, "repository", object, f) != 0 ||
+	        check_features(&b, object, f) != 0 ||
+	        note_get(&b, "id", r->id, sizeof r->id, object, f) != 0))
+		rc = -1;
+	buf_clear(&b);
+	return rc;
+}
+
+int
+repository_open(struct repository *r, struct fail *f)
+{
+	char key[LAYOUT_KEY_MAX], object[1024];
+	int rc = read_marker(r, f);
+
+	if (rc != 1)
+		return rc;
+	layout_marker(&r->layout, key);
+	store_object_name(r->store, key, object, sizeof object);
+	(void)fail_set(f, FAIL_CONFIG, object,
+	    "there is no repository of cluster '%s' here", r->layout.cluster);
+	return fail_hint(f,
+	    "is the store mounted, are url and --cluster right? A new "
+	    "repository is made by: walvault init");
+}
+
+int
+repository_identity(struct repository *r, struct identity *out, struct fail *f)
+{
+	struct buf b = { 0 };
+	char key[LAYOUT_KEY_MAX], object[1024], id[REPOSITORY_ID];
+	uint64_t sysid, generation, major, segsize;
+	int rc;
+
+	layout_identity(&r->layout, key);
+	store_object_name(r->store, key, object, sizeof object);
+	rc = note_read(r->store, key, &b, f);
+	if (rc == 0 &&
+	    (check_note(&b, "identity", object, f) != 0 ||
+	        note_get(&b, "repository", id, sizeof id, object, f) != 0 ||
+	        note_get_number(&b, "sysid", &sysid, object, f) != 0 ||
+	        note_get_number(&b, "generation", &generation, object, f) !=
+	            0 ||
+	        note_get_number(&b, "major", &major, object, f) != 0 ||
+	        note_get_number(&b, "segsize", &segsize, object, f) != 0))
+		rc = -1;
+	buf_clear(&b);
+	if (rc != 0)
+		return rc;
+	if (sysid != r->layout.sysid || generation != r->layout.generation ||
+	    !walname_segsize_ok(segsize) || major > 1000)
+		return fail_set(
+		    f, FAIL_DAMAGED, object, "it does not belong here");
+	*out = (struct identity){ .sysid = sysid,
+		.generation = (uint32_t)generation,
+		.major = (int)major,
+		.segsize = (uint32_t)segsize };
+	return 0;
+}
+
+int
+repository_require(struct repository *r, struct identity *out, struct fail *f)
+{
+	char key[LAYOUT_KEY_MAX], object[1024];
+	int rc = repository_identity(r, out, f);
+
+	if (rc != 1)
+		return rc;
+	layout_identity(&r->layout, key);
+	store_object_name(r->store, key, object, sizeof object);
+	(void)fail_set(f, FAIL_REFUSED, object,
+	    "system identifier %" PRIu64 ", generation %" PRIu32
+	    " is not known to this repository: WAL of another cluster?",
+	    r->layout.sysid, r->layout.generation);
+	return fail_hint(f,
+	    "if it belongs here (a new cluster, or after pg_upgrade), run: "
+	    "walvault init --cluster %s",
+	    r->layout.cluster);
+}
+
+struct systems {
+	struct repository *r;
+	struct identity *list;
+	size_t n;
+	struct fail *f;
+};
+
+/* CLUSTER/SYSID.GEN/ with an identity; everything else is passed over. */
+static int
+add_system(void *arg, const char *key, const struct store_info *info)
+{
+	struct systems *s = arg;
+	struct repository r = *s->r;
+	struct identity *more;
+	const char *own = layout_own_key(&r.layout, key);
+	int rc;
+
+	if (info != NULL ||
+	    layout_parse_system(own, &r.layout.sysid, &r.layout.generation) !=
+	        0)
+		return 0;
+	more = reallocarray(s->list, s->n + 1, sizeof *more);
+	if (more == NULL)
+		return fail_errno(s->f, key, "memory");
+	s->list = more;
+	rc = repository_identity(&r, &s->list[s->n], s->f);
+	if (rc == 0)
+		s->n++;
+	return rc < 0 ? -1 : 0;
+}
+
+int
+repository_systems(
+    struct repository *r, struct identity **out, size_t *n, struct fail *f)
+{
+	struct systems s = { .r = r, .f = f };
+	char prefix[LAYOUT_KEY_MAX];
+	int rc;
+
+	(void)snprintf(prefix, sizeof prefix, "%s/", r->layout.cluster);
+	rc = store_list_shallow(r->store, prefix, add_system, &s, f);
+	if (rc != 0) {
+		free(s.list);
+		return -1;
+	}
+	*out = s.list;
+	*n = s.n;
+	return 0;
+}
+
+void
+repository_new_id(char id[REPOSITORY_ID])
+{
+	uint8_t bytes[16];
+
+	if (getrandom(bytes, sizeof bytes, 0) != sizeof bytes)
+		memset(bytes, 0, sizeof bytes);
+	for (size_t i = 0; i < sizeof bytes; i++)
+		(void)snprintf(id + 2 * i, 3, "%02x", bytes[i]);
+}
+
+int
+repository_create(struct repository *r, struct fail *f)
+{
+	struct buf b = { 0 };
+	char key[LAYOUT_KEY_MAX];
+	int rc = read_marker(r, f);
+
+	if (rc <= 0)
+		return rc == 0 ? 1 : -1;
+	layout_marker(&r->layout, key);
+	if (begin_note(&b, "repository") != 0 ||
+	    note_add(&b, "id", r->id) != 0 || note_add(&b, "requires", "") != 0)
+		rc = fail_errno(f, key, "memory");
+	else
+		rc = note_write(r->store, key, &b, f);
+	buf_clear(&b);
+	/* Another init was faster: its id is the one that counts. */
+	if (rc == 1)
+		return read_marker(r, f) == 0 ? 1 : -1;
+	return rc;
+}
+
+int
+repository_add_identity(
+    struct repository *r, const struct identity *id, struct fail *f)
+{
+	struct buf b = { 0 };
+	struct identity old;
+	char key[LAYOUT_KEY_MAX];
+	int rc;
+
+	r->layout.sysid = id->sysid;
+	r->layout.generation = id->generation;
+	layout_identity(&r->layout, key);
+	rc = repository_identity(r, &old, f);
+	if (rc < 0)
+		return -1;
+	if (rc == 0) {
+		if (old.major == id->major && old.segsize == id->segsize)
+			return 1;
+		(void)fail_set(f, FAIL_REFUSED, key,
+		    "this system identifier is here with version %d and "
+		    "segment size %" PRIu32 ", not %d and %" PRIu32,
+		    old.major, old.segsize, id->major, id->segsize);
+		return fail_hint(f,
+		    "if the cluster's history was rewritten (pg_resetwal), "
+		    "run: walvault init --new-generation");
+	}
+	if (begin_note(&b, "identity") != 0 ||
+	    note_add(&b, "repository", r->id) != 0 ||
+	    note_add_number(&b, "sysid", id->sysid) != 0 ||
+	    note_add_number(&b, "generation", id->generation) != 0 ||
+	    note_add_number(&b, "major", (uint64_t)id->major) != 0 ||
+	    note_add_number(&b, "segsize", id->segsize) != 0)
+		rc = fail_errno(f, key, "memory");
+	else
+		rc = note_write(r->store, key, &b, f);
+	buf_clear(&b);
+	return rc;
+}

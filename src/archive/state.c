@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * What is remembered on this host: see state.h.
+ *
+ *	STATE/STORE-CLUSTER/repository		the id last seen there
+ *	STATE/STORE-CLUSTER/ID/SYSID.GEN/TLI.history
+ */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "io.h"
+#include "state.h"
+#include "timeline.h"
+#include "walname.h"
+
+static void
+store_dir(const char *state_dir, const struct repository *r, char out[PATH_MAX])
+{
+	(void)snprintf(out, PATH_MAX, "%s/%016" PRIx64 "-%s", state_dir,
+	    r->store->id, r->layout.cluster);
+}
+
+/* Cut below cap bytes is as good as absent: the file will not be found. */
+static void
+history_dir(const char *state_dir, const struct repository *r, const char *id,
+    char out[PATH_MAX])
+{
+	char base[PATH_MAX];
+
+	store_dir(state_dir, r, base);
+	(void)snprintf(out, PATH_MAX, "%.3000s/%s", base, id);
+}
+
+static void
+system_dir(const char *above, const struct repository *r, char out[PATH_MAX])
+{
+	(void)snprintf(out, PATH_MAX, "%.3500s/%" PRIu64 ".%" PRIu32, above,
+	    r->layout.sysid, r->layout.generation);
+}
+
+static void
+file_in(const char *dir, const char *name, char out[PATH_MAX])
+{
+	(void)snprintf(out, PATH_MAX, "%.3900s/%s", dir, name);
+}
+
+/* Whole or not at all; durability does not matter for a cache. */
+static int
+write_file(const char *path, const void *bytes, size_t len)
+{
+	char temp[PATH_MAX];
+	int fd, rc;
+
+	(void)snprintf(temp, sizeof temp, "%.4000s.%ld", path, (long)getpid());
+	fd = open(
+	    temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -1;
+	rc = io_write(fd, bytes, len);
+	if (close(fd) != 0)
+		rc = -1;
+	if (rc == 0)
+		rc = rename(temp, path);
+	if (rc != 0)
+		(void)unlink(temp);
+	return rc;
+}
+
+/* The repository id last seen in this store. */
+static int
+read_id(const char *path, char id[REPOSITORY_ID])
+{
+	struct buf b = { 0 };
+	struct fail f;
+	int rc = io_read_file(AT_FDCWD, path, REPOSITORY_ID, &b, &f);
+
+	if (rc == 0 && b.len != REPOSITORY_ID - 1)
+		rc = 1;
+	if (rc == 0) {
+		memcpy(id, b.data, b.len);
+		id[b.len] = '\0';
+		if (strspn(id, "0123456789abcdef") != b.len)
+			rc = 1;
+	}
+	buf_clear(&b);
+	return rc;
+}
+
+void
+state_save_history(const char *state_dir, const struct repository *r,
+    uint32_t tli, const void *bytes, size_t len)
+{
+	char dir[PATH_MAX], sub[PATH_MAX], path[PATH_MAX];
+	char id[REPOSITORY_ID] = "";
+	struct walname name;
+
+	walname_history(tli, &name);
+	(void)mkdir(state_dir, 0700);
+	store_dir(state_dir, r, dir);
+	(void)mkdir(dir, 0700);
+	file_in(dir, "repository", path);
+	if ((read_id(path, id) != 0 || strcmp(id, r->id) != 0) &&
+	    write_file(path, r->id, strlen(r->id)) != 0)
+		return;
+	history_dir(state_dir, r, r->id, dir);
+	(void)mkdir(dir, 0700);
+	system_dir(dir, r, sub);
+	(void)mkdir(sub, 0700);
+	file_in(sub, name.text, path);
+	if (io_exists(path) == 0)
+		(void)write_file(path, bytes, len);
+}
+
+int
+state_load_history(const char *state_dir, const struct repository *r,
+    uint32_t tli, struct buf *b)
+{
+	char dir[PATH_MAX], sub[PATH_MAX], path[PATH_MAX];
+	char id[REPOSITORY_ID];
+	struct walname name;
+	struct fail f;
+
+	store_dir(state_dir, r, dir);
+	file_in(dir, "repository", path);
+	if (read_id(path, id) != 0)
+		return 1;
+	walname_history(tli, &name);
+	history_dir(state_dir, r, id, dir);
+	system_dir(dir, r, sub);
+	file_in(sub, name.text, path);
+	return io_read_file(AT_FDCWD, path, TIMELINE_FILE_MAX, b, &f) == 0 ? 0
+	                                                                   : 1;
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* What every command begins with: see setup.h. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "setup.h"
+
+#define HELP_COLUMN 30
+
+static void
+print_option(const struct option *o, enum command command)
+{
+	const char *def = option_default(o, command);
+	char left[80];
+
+	(void)snprintf(left, sizeof left, "--%s%s%s", o->name,
+	    o->arg != NULL ? " " : "", o->arg != NULL ? o->arg : "");
+	(void)printf("  %-*s %s", HELP_COLUMN - 3, left, o->help);
+	if (o->choices != NULL)
+		(void)printf(" (%s)", o->choices);
+	if (def != NULL)
+		(void)printf(" [%s]", def);
+	(void)printf("\n");
+}
+
+static void
+print_help(enum command command, const char *usage, const char *about)
+{
+	(void)printf("usage: %s\n\n%s\n\noptions:\n", usage, about);
+	for (enum option_id id = 0; id < OPT_COUNT; id++) {
+		const struct option *o = option_of(id);
+
+		if ((o->commands & command) != 0 && o->scope != SCOPE_STORE)
+			print_option(o, command);
+	}
+	(void)printf("  %-*s %s\n  %-*s %s\n", HELP_COLUMN - 3, "--help",
+	    "print this", HELP_COLUMN - 3, "--version", "print the version");
+}
+
+int
+setup_help(enum command command, const char *usage, const char *about, int argc,
+    char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		if (strcmp(argv[i], "--help") == 0) {
+			print_help(command, usage, about);
+			return 1;
+		}
+		if (strcmp(argv[i], "--version") == 0) {
+			(void)printf("%.*s (walvault) %s\n",
+			    (int)strcspn(usage, " "), usage, WALVAULT_VERSION);
+			return 1;
+		}
+	}
+	return 0;
+}
+
+int
+setup_conf(struct setup *s, enum command command, int argc, char **argv,
+    struct fail *f)
+{
+	struct conf_args args = { .command = command,
+		.argc = argc,
+		.argv = argv,
+		.environment = environ };
+	const char *warning;
+
+	s->conf = conf_load(&args, f);
+	if (s->conf == NULL)
+		return -1;
+	log_setup(log_program(),
+	    (enum log_level)conf_number(s->conf, OPT_LOG_LEVEL),
+	    conf_number(s->conf, OPT_LOG_FORMAT) == 1);
+	for (size_t i = 0; (warning = conf_warning(s->conf, i)) != NULL; i++)
+		log_warning("%s", warning);
+	return 0;
+}
+
+int
+setup_stores(struct setup *s, struct fail *f)
+{
+	for (size_t i = 0; i < conf_n_stores(s->conf); i++) {
+		struct store_args args = {
+			.name = conf_store_name(s->conf, i),
+			.url = conf_store_text(s->conf, i, OPT_URL, NULL),
+			.dir_mode = (uint32_t)conf_store_number(
+			    s->conf, i, OPT_DIR_MODE),
+			.file_mode = (uint32_t)conf_store_number(
+			    s->conf, i, OPT_FILE_MODE),
+		};
+
+		s->stores[i] = store_open(&args, f);
+		if (s->stores[i] == NULL)
+			return -1;
+		s->repos[i].store = s->stores[i];
+		(void)snprintf(s->repos[i].layout.cluster,
+		    sizeof s->repos[i].layout.cluster, "%s",
+		    conf_cluster(s->conf));
+		s->repos[i].layout.generation =
+		    (uint32_t)conf_number(s->conf, OPT_GENERATION);
+		s->n++;
+	}
+	return 0;
+}
+
+void
+setup_clear(struct setup *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		store_free(s->stores[i]);
+	conf_free(s->conf);
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* walvault config: what holds, and where it comes from. */
+#include <stdio.h>
+
+#include "json.h"
+#include "verbs.h"
+
+static void
+show(struct json *json, const char *section, const char *name,
+    const char *value, const char *origin)
+{
+	char key[128];
+	int n = 0;
+
+	for (; name[n] != '\0' && n < (int)sizeof key - 1; n++)
+		key[n] = name[n] == '-' ? '_' : name[n];
+	key[n] = '\0';
+	if (json == NULL) {
+		(void)printf("%-18s %-24s = %-28s # %s\n", section, key,
+		    value != NULL ? value : "", origin);
+		return;
+	}
+	json_object(json, NULL);
+	json_string(json, "section", section);
+	json_string(json, "option", key);
+	json_string(json, "value", value);
+	json_string(json, "origin", origin);
+	json_end_object(json);
+}
+
+static void
+show_all(struct setup *s, struct json *json)
+{
+	char section[160];
+
+	(void)snprintf(
+	    section, sizeof section, "[cluster %s]", conf_cluster(s->conf));
+	for (enum option_id id = 0; id < OPT_COUNT; id++) {
+		const char *origin;
+
+		if (option_of(id)->scope == SCOPE_CLUSTER)
+			show(json, section, option_of(id)->name,
+			    conf_text(s->conf, id, &origin), origin);
+	}
+	for (size_t i = 0; i < conf_n_stores(s->conf); i++) {
+		(void)snprintf(section, sizeof section, "[store %s]",
+		    conf_store_name(s->conf, i));
+		for (enum option_id id = 0; id < OPT_COUNT; id++) {
+			const char *origin;
+
+			if (option_of(id)->scope == SCOPE_STORE)
+				show(json, section, option_of(id)->name,
+				    conf_store_text(s->conf, i, id, &origin),
+				    origin);
+		}
+	}
+}
+
+int
+verb_config(struct setup *s, struct fail *f)
+{
+	struct json json = { 0 };
+	bool as_json = conf_number(s->conf, OPT_JSON) != 0;
+
+	(void)f;
+	if (as_json) {
+		json_object(&json, NULL);
+		json_int(&json, "format", 1);
+		json_string(&json, "cluster", conf_cluster(s->conf));
+		json_array(&json, "options");
+	}
+	show_all(s, as_json ? &json : NULL);
+	if (as_json) {
+		json_end_array(&json);
+		json_end_object(&json);
+		(void)printf(
+		    "%.*s\n", (int)json.text.len, (const char *)json.text.data);
+	}
+	buf_clear(&json.text);
+	return 0;
+}

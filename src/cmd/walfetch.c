@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * walfetch NAME DEST: PostgreSQL's restore_command.  In recovery the server
+ * takes "no such file" as the end of the WAL and promotes, so that answer is
+ * given only when it is proven; everything else stops the server.  The way of
+ * the file is in archive/fetch.c.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "exitcode.h"
+#include "fetch.h"
+#include "io.h"
+#include "log.h"
+#include "process.h"
+#include "setup.h"
+
+static const char usage[] = "walfetch [option ...] NAME DEST";
+static const char about[] =
+    "Bring one WAL file back: restore_command = 'walfetch %f %p'.\n"
+    "Exit status: 0 in place, verified; 1 proven absent (on a standby also: "
+    "not now);\n"
+    "200 anything else, so that recovery stops instead of ending early.";
+
+struct job {
+	struct setup setup;
+	enum fetch_mode mode;
+	const char *name, *dest;
+	int64_t timeout;
+};
+
+/* Before any configuration is read: it decides what an error means. */
+static enum fetch_mode
+mode_of_directory(void)
+{
+	if (io_exists("standby.signal") == 1)
+		return FETCH_STANDBY;
+	if (io_exists("recovery.signal") == 1)
+		return FETCH_RECOVERY;
+	return io_exists("global/pg_control") == 1 ? FETCH_PROMOTED
+	                                           : FETCH_OTHER;
+}
+
+static int
+failure_code(enum fetch_mode mode)
+{
+	return mode == FETCH_STANDBY ? FETCH_ABSENT : FETCH_STOP;
+}
+
+/* The worker stops a little before it would be stopped: its last word is the
+ * cause, not the clock. */
+static int64_t
+retry_time(int64_t timeout)
+{
+	return timeout - (timeout / 10 < 500 ? timeout / 10 : 500);
+}
+
+static int
+fetch(struct job *job, struct fail *f)
+{
+	struct conf *c = job->setup.conf;
+	const char *sysid = conf_text(c, OPT_SYSID, NULL);
+	struct fetch_args args = {
+		.repos = job->setup.repos,
+		.generation = (uint32_t)conf_number(c, OPT_GENERATION),
+		.sysid = sysid != NULL ? conf_number(c, OPT_SYSID) : 0,
+		.pgdata = conf_text(c, OPT_PGDATA, NULL),
+		.state_dir = conf_text(c, OPT_STATE_DIR, NULL),
+		.mode = job->mode,
+		.allow_damaged = conf_number(c, OPT_ALLOW_DAMAGED) != 0,
+		.deadline = deadline_in(retry_time(job->timeout)),
+	};
+
+	if (setup_stores(&job->setup, f) != 0)
+		return -1;
+	args.n_repos = job->setup.n;
+	return fetch_file(&args, job->name, job->dest, f);
+}
+
+static int
+work(void *arg)
+{
+	struct job *job = arg;
+	struct fail f = { .kind = FAIL_NONE };
+	int64_t begin = clock_monotonic_ms();
+	int rc = fetch(job, &f);
+
+	if (rc == 0) {
+		log_info("fetched: %s: ms=%lld", job->name,
+		    (long long)(clock_monotonic_ms() - begin));
+	} else if (rc == 1) {
+		log_info("absent: %s: no store has it", job->name);
+		rc = FETCH_ABSENT;
+	} else {
+		log_fail(LOG_ERROR, "not fetched", &f);
+		rc = failure_code(job->mode);
+	}
+	setup_clear(&job->setup);
+	return rc;
+}
+
+static int
+supervise(struct job *job)
+{
+	struct process_result r = process_supervise(job->timeout, work, job);
+	char why[256];
+
+	if (r.end == PROCESS_EXITED &&
+	    (r.value == FETCH_DONE || r.value == FETCH_ABSENT ||
+	        r.value == FETCH_STOP))
+		return r.value;
+	process_describe(&r, job->timeout, why, sizeof why);
+	if (r.end == PROCESS_EXITED)
+		(void)snprintf(
+		    why, sizeof why, "its worker ended with %d", r.value);
+	log_error("not fetched: %s: %s; nothing was changed", job->name, why);
+	return failure_code(job->mode);
+}
+
+static int
+start(struct job *job, int argc, char **argv, struct fail *f)
+{
+	struct setup *s = &job->setup;
+
+	if (setup_conf(s, CMD_WALFETCH, argc - 1, argv + 1, f) != 0)
+		return -1;
+	if (conf_n_args(s->conf) != 2) {
+		(void)fail_set(f, FAIL_CONFIG, usage,
+		    "needs a name and a destination, %zu arguments given",
+		    conf_n_args(s->conf));
+		return fail_hint(f, "restore_command = 'walfetch %%f %%p'");
+	}
+	job->name = conf_arg(s->conf, 0);
+	job->dest = conf_arg(s->conf, 1);
+	job->timeout = (int64_t)conf_number(s->conf,
+	    job->mode == FETCH_STANDBY ? OPT_STANDBY_TIMEOUT : OPT_TIMEOUT);
+	return 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct job job = { 0 };
+	struct fail f = { .kind = FAIL_NONE };
+	int rc;
+
+	process_begin();
+	log_setup("walfetch", LOG_INFO, false);
+	if (setup_help(CMD_WALFETCH, usage, about, argc, argv) != 0)
+		return FETCH_DONE;
+	job.mode = mode_of_directory();
+	if (start(&job, argc, argv, &f) == 0) {
+		rc = supervise(&job);
+	} else {
+		log_fail(LOG_ERROR, "not fetched", &f);
+		rc = failure_code(job.mode);
+	}
+	setup_clear(&job.setup);
+	return rc;
+}

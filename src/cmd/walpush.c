@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * walpush PATH: PostgreSQL's archive_command.  Exits 0 only when the file is
+ * durable in every store.  The way of the file is in archive/push.c.
+ */
+#include <stdio.h>
+
+#include "exitcode.h"
+#include "log.h"
+#include "process.h"
+#include "push.h"
+#include "setup.h"
+
+static const char usage[] = "walpush [option ...] PATH";
+static const char about[] =
+    "Archive one WAL file: archive_command = 'walpush %p'.\n"
+    "Exit status: 0 archived and durable; 1 not archived, worth trying again;\n"
+    "2 refused: other content under that name, another cluster's WAL;\n"
+    "3 usage or configuration.";
+
+struct job {
+	struct setup setup;
+	const char *path;
+};
+
+static int
+report(const char *path, const struct fail *f)
+{
+	log_fail(LOG_ERROR, "not archived", f);
+	log_debug("path=%s kind=%s", path, fail_kind_name(f->kind));
+	return exitcode_push(f);
+}
+
+static int
+work(void *arg)
+{
+	struct job *job = arg;
+	struct conf *c = job->setup.conf;
+	struct fail f = { .kind = FAIL_NONE };
+	struct push_args args = {
+		.repos = job->setup.repos,
+		.generation = (uint32_t)conf_number(c, OPT_GENERATION),
+		.pgdata = conf_text(c, OPT_PGDATA, NULL),
+		.refuse_damaged = conf_number(c, OPT_ON_DAMAGE) == 1,
+		.compress_level = (int)conf_number(c, OPT_COMPRESS_LEVEL),
+		.spool_dir = conf_text(c, OPT_SPOOL_DIR, NULL),
+	};
+	int rc = setup_stores(&job->setup, &f);
+
+	args.n_repos = job->setup.n;
+	if (rc == 0)
+		rc = push_file(&args, job->path, &f);
+	if (rc != 0)
+		rc = report(job->path, &f);
+	setup_clear(&job->setup);
+	return rc;
+}
+
+static int
+supervise(struct job *job, int64_t timeout)
+{
+	struct process_result r = process_supervise(timeout, work, job);
+	char why[256];
+
+	if (r.end == PROCESS_EXITED && r.value >= PUSH_DONE &&
+	    r.value <= PUSH_USAGE)
+		return r.value;
+	process_describe(&r, timeout, why, sizeof why);
+	log_error(
+	    "not archived: %s: %s; the server will try again", job->path, why);
+	return PUSH_AGAIN;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct job job = { 0 };
+	struct fail f = { .kind = FAIL_NONE };
+	int rc;
+
+	process_begin();
+	log_setup("walpush", LOG_INFO, false);
+	if (setup_help(CMD_WALPUSH, usage, about, argc, argv) != 0)
+		return PUSH_DONE;
+	rc = setup_conf(&job.setup, CMD_WALPUSH, argc - 1, argv + 1, &f);
+	if (rc == 0 && conf_n_args(job.setup.conf) != 1) {
+		rc = fail_set(&f, FAIL_CONFIG, usage,
+		    "needs exactly one path, %zu given",
+		    conf_n_args(job.setup.conf));
+		(void)fail_hint(&f, "archive_command = 'walpush %%p'");
+	}
+	if (rc != 0) {
+		log_fail(LOG_ERROR, "not archived", &f);
+		rc = exitcode_push(&f);
+	} else {
+		job.path = conf_arg(job.setup.conf, 0);
+		rc = supervise(
+		    &job, (int64_t)conf_number(job.setup.conf, OPT_TIMEOUT));
+	}
+	setup_clear(&job.setup);
+	return rc;
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* walvault VERB: everything that the server does not call itself. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control.h"
+#include "exitcode.h"
+#include "log.h"
+#include "process.h"
+#include "verbs.h"
+
+static const struct verb verbs[] = {
+	{ "init", CMD_INIT, "init [option ...]",
+	    "Make a repository for a cluster: its marker and the identity of "
+	    "the data\ndirectory at hand. Safe to repeat.",
+	    0, 0, verb_init },
+	{ "info", CMD_INFO, "info [option ...]",
+	    "Show what is archived: timelines, ranges, gaps, times, sizes.", 0,
+	    0, verb_info },
+	{ "check", CMD_CHECK, "check [option ...]",
+	    "Check configuration, stores, archiving and the archived WAL.\n"
+	    "Exit status: 0 OK, 1 warning, 2 critical, 3 unknown (as Nagios "
+	    "has it).",
+	    0, 0, verb_check },
+	{ "find", CMD_FIND, "find --time|--lsn|--xid|--name WHAT [option ...]",
+	    "Where in the WAL is a moment, and which transactions end before "
+	    "and after it.",
+	    0, 0, verb_find },
+	{ "ls", CMD_LS, "ls [option ...] [PREFIX]",
+	    "List the repository's objects.", 0, 1, verb_ls },
+	{ "cat", CMD_CAT, "cat [option ...] OBJECT",
+	    "Write an object's plain bytes to standard output, once they are "
+	    "verified.\nOBJECT is a key as ls shows it, or the name of a WAL "
+	    "file.",
+	    1, 1, verb_cat },
+	{ "config", CMD_CONFIG, "config [option ...]",
+	    "Show every option, its value, and where that comes from.", 0, 0,
+	    verb_config },
+};
+
+#define N_VERBS (sizeof verbs / sizeof *verbs)
+
+static void
+print_verbs(FILE *out)
+{
+	(void)fprintf(out, "usage: walvault VERB [option ...]\n\n");
+	for (size_t i = 0; i < N_VERBS; i++)
+		(void)fprintf(out, "  %-8s %.*s\n", verbs[i].name,
+		    (int)strcspn(verbs[i].about, "\n"), verbs[i].about);
+	(void)fprintf(
+	    out, "\n'walvault VERB --help' shows a verb's options.\n");
+}
+
+static const struct verb *
+find_verb(const char *name)
+{
+	for (size_t i = 0; i < N_VERBS; i++)
+		if (strcmp(verbs[i].name, name) == 0)
+			return &verbs[i];
+	return NULL;
+}
+
+static int
+run(const struct verb *v, struct setup *s, int argc, char **argv,
+    struct fail *f)
+{
+	size_t n;
+
+	if (setup_conf(s, v->command, argc - 2, argv + 2, f) != 0)
+		return -1;
+	n = conf_n_args(s->conf);
+	if (n < v->min_args || n > v->max_args)
+		return fail_set(f, FAIL_CONFIG, v->name,
+		    "%zu arguments given: usage: walvault %s", n, v->usage);
+	if (setup_stores(s, f) != 0)
+		return -1;
+	return v->run(s, f);
+}
+
+/* Which of the repository's systems, where no data directory says it. */
+static int
+choose_system(struct repository *r, struct fail *f)
+{
+	struct identity *list;
+	size_t n;
+	int rc = 0;
+
+	if (repository_systems(r, &list, &n, f) != 0)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		if (r->layout.sysid == 0)
+			r->layout.sysid = list[i].sysid;
+		if (r->layout.sysid == list[i].sysid)
+			continue;
+		(void)fail_set(f, FAIL_CONFIG, r->store->url,
+		    "the repository holds several clusters");
+		rc = fail_hint(f, "say which one: --sysid NUMBER");
+		break;
+	}
+	if (n == 0)
+		rc = fail_set(f, FAIL_CONFIG, r->store->url,
+		    "the repository holds no cluster yet");
+	free(list);
+	return rc;
+}
+
+int
+verb_open(struct setup *s, size_t i, struct identity *id, struct fail *f)
+{
+	struct repository *r = &s->repos[i];
+	const char *pgdata = conf_text(s->conf, OPT_PGDATA, NULL);
+	struct control c;
+	int rc;
+
+	if (repository_open(r, f) != 0)
+		return -1;
+	r->layout.sysid = 0;
+	if (conf_text(s->conf, OPT_SYSID, NULL) != NULL) {
+		r->layout.sysid = conf_number(s->conf, OPT_SYSID);
+	} else if (pgdata != NULL) {
+		rc = control_read(pgdata, &c, f);
+		if (rc < 0)
+			return -1;
+		if (rc == 0)
+			r->layout.sysid = c.sysid;
+	}
+	if (r->layout.sysid == 0 && choose_system(r, f) != 0)
+		return -1;
+	return repository_require(r, id, f);
+}
+
+int
+main(int argc, char **argv)
+{
+	const struct verb *v = argc > 1 ? find_verb(argv[1]) : NULL;
+	struct setup s = { 0 };
+	struct fail f = { .kind = FAIL_NONE };
+	char usage[128];
+	int rc;
+
+	process_begin();
+	log_setup("walvault", LOG_INFO, false);
+	if (v == NULL) {
+		static const char none[] = "walvault VERB";
+
+		if (argc > 1 && strcmp(argv[1], "--help") == 0) {
+			print_verbs(stdout);
+			return EXIT_FINE;
+		}
+		if (setup_help(CMD_CONFIG, none, "", argc, argv) != 0)
+			return EXIT_FINE;
+		if (argc > 1)
+			log_error("%s: no such verb", argv[1]);
+		print_verbs(stderr);
+		return EXIT_USAGE;
+	}
+	(void)snprintf(usage, sizeof usage, "walvault %s", v->usage);
+	if (setup_help(v->command, usage, v->about, argc - 1, argv + 1) != 0)
+		return EXIT_FINE;
+	rc = run(v, &s, argc, argv, &f);
+	if (rc < 0) {
+		log_fail(LOG_ERROR, v->name, &f);
+		rc = exitcode_walvault(&f);
+	}
+	setup_clear(&s);
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		log_error("standard output: cannot write");
+		rc = EXIT_PROBLEM;
+	}
+	return rc;
+}

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* What holds of all that was said: see conf.h. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf.h"
+#include "settings.h"
+
+struct conf {
+	enum command command;
+	struct settings said;
+	const char *cluster;
+	char *stores; /* the list, cut into pieces */
+	const char *used[CONF_STORES_MAX];
+	size_t n_used;
+};
+
+/* The cluster named, or the only one there is. */
+static int
+choose_cluster(struct conf *c, struct fail *f)
+{
+	const struct texts *known = &c->said.clusters;
+	const struct setting *named = settings_find(&c->said, OPT_CLUSTER, "");
+	char list[256] = "";
+
+	if (named == NULL && known->n <= 1) {
+		c->cluster =
+		    known->n == 1 ? known->text[0] : CONF_DEFAULT_CLUSTER;
+		return 0;
+	}
+	for (size_t i = 0; i < known->n; i++) {
+		size_t len = strlen(list);
+
+		if (named != NULL &&
+		    strcmp(named->value, known->text[i]) == 0) {
+			c->cluster = known->text[i];
+			return 0;
+		}
+		(void)snprintf(list + len, sizeof list - len, "%s%s",
+		    i > 0 ? ", " : "", known->text[i]);
+	}
+	if (named == NULL)
+		return fail_set(f, FAIL_CONFIG, "--cluster",
+		    "must say which one: the configuration has %s", list);
+	if (known->n > 0)
+		return fail_set(f, FAIL_CONFIG, named->origin,
+		    "no cluster '%s' in the configuration: it has %s",
+		    named->value, list);
+	if (strpbrk(named->value, "/ ") != NULL || named->value[0] == '.')
+		return fail_set(f, FAIL_CONFIG, named->origin,
+		    "'%s' is no name for a cluster", named->value);
+	c->cluster = named->value;
+	return 0;
+}
+
+static bool
+is_url(const char *text)
+{
+	return strstr(text, "://") != NULL;
+}
+
+/* A store must be a URL or have one. */
+static int
+use_store(struct conf *c, const char *name, const char *origin, struct fail *f)
+{
+	if (c->n_used == CONF_STORES_MAX)
+		return fail_set(f, FAIL_CONFIG, origin, "more than %d stores",
+		    CONF_STORES_MAX);
+	for (size_t i = 0; i < c->n_used; i++)
+		if (strcmp(c->used[i], name) == 0)
+			return fail_set(f, FAIL_CONFIG, origin,
+			    "store '%s' is named twice", name);
+	c->used[c->n_used++] = name;
+	if (is_url(name) || conf_store_text(c, c->n_used - 1, OPT_URL, NULL))
+		return 0;
+	(void)fail_set(f, FAIL_CONFIG, origin, "store '%s' has no url", name);
+	return fail_hint(
+	    f, "add [store %s] with url = file:///absolute/path", name);
+}
+
+static int
+choose_stores(struct conf *c, struct fail *f)
+{
+	const char *origin, *list = conf_text(c, OPT_STORE, &origin);
+	char *p, *rest;
+
+	if (list == NULL) {
+		(void)fail_set(f, FAIL_CONFIG, c->cluster, "no store is set");
+		return fail_hint(f,
+		    "give --store file:///absolute/path, or store = NAME in "
+		    "%s",
+		    CONF_DEFAULT_FILE);
+	}
+	c->stores = strdup(list);
+	if (c->stores == NULL)
+		return fail_set(f, FAIL_INTERNAL, "store", "out of memory");
+	for (p = strtok_r(c->stores, ", \t", &rest); p != NULL;
+	     p = strtok_r(NULL, ", \t", &rest))
+		if (use_store(c, p, origin, f) != 0)
+			return -1;
+	return c->n_used > 0
+	    ? 0
+	    : fail_set(f, FAIL_CONFIG, origin, "no store in '%s'", list);
+}
+
+/* The file named on the command line or in the environment, or the usual. */
+static int
+read_files(struct conf *c, char **environment, struct fail *f)
+{
+	const struct setting *named = settings_find(&c->said, OPT_CONFIG, "");
+	const char *path = named != NULL ? named->value : NULL;
+
+	for (char **e = environment; path == NULL && e != NULL && *e != NULL;
+	     e++)
+		if (strncmp(*e, "WALVAULT_CONFIG=", 16) == 0)
+			path = *e + 16;
+	if (path == NULL) {
+		if (settings_read_file(&c->said, CONF_DEFAULT_FILE, f) < 0)
+			return -1;
+		return settings_read_dir(&c->said, CONF_DEFAULT_DIR, f);
+	}
+	switch (settings_read_file(&c->said, path, f)) {
+	case 0:
+		return 0;
+	case 1:
+		return fail_set(f, FAIL_CONFIG, path, "no such file");
+	default:
+		return -1;
+	}
+}
+
+static int
+load(struct conf *c, const struct conf_args *args, struct fail *f)
+{
+	if (settings_read_arguments(
+	        &c->said, args->command, args->argc, args->argv, f) != 0 ||
+	    read_files(c, args->environment, f) != 0 ||
+	    settings_read_environment(&c->said, args->environment, f) != 0 ||
+	    choose_cluster(c, f) != 0)
+		return -1;
+	return choose_stores(c, f);
+}
+
+struct conf *
+conf_load(const struct conf_args *args, struct fail *f)
+{
+	struct conf *c = calloc(1, sizeof *c);
+
+	if (c == NULL) {
+		(void)fail_set(
+		    f, FAIL_INTERNAL, "configuration", "out of memory");
+		return NULL;
+	}
+	c->command = args->command;
+	if (load(c, args, f) == 0)
+		return c;
+	conf_free(c);
+	return NULL;
+}
+
+void
+conf_free(struct conf *c)
+{
+	if (c == NULL)
+		return;
+	settings_clear(&c->said);
+	free(c->stores);
+	free(c);
+}
+
+size_t
+conf_n_args(const struct conf *c)
+{
+	return c->said.args.n;
+}
+
+const char *
+conf_arg(const struct conf *c, size_t i)
+{
+	return i < c->said.args.n ? c->said.args.text[i] : NULL;
+}
+
+const char *
+conf_warning(const struct conf *c, size_t i)
+{
+	return i < c->said.warnings.n ? c->said.warnings.text[i] : NULL;
+}
+
+const char *
+conf_cluster(const struct conf *c)
+{
+	return c->cluster;
+}
+
+static const char *
+value(const struct conf *c, enum option_id id, const char *section,
+    const char **origin)
+{
+	const struct setting *s = settings_find(&c->said, id, section);
+	const char *from = s != NULL ? s->origin : "default";
+
+	if (origin != NULL)
+		*origin = from;
+	return s != NULL ? s->value : option_default(option_of(id), c->command);
+}
+
+const char *
+conf_text(const struct conf *c, enum option_id id, const char **origin)
+{
+	return value(c, id, c->cluster, origin);
+}
+
+uint64_t
+conf_number(const struct conf *c, enum option_id id)
+{
+	const char *text = conf_text(c, id, NULL);
+
+	return text != NULL ? option_number(option_of(id), text) : 0;
+}
+
+size_t
+conf_n_stores(const struct conf *c)
+{
+	return c->n_used;
+}
+
+const char *
+conf_store_name(const struct conf *c, size_t store)
+{
+	return c->used[store];
+}
+
+const char *
+conf_store_text(
+    const struct conf *c, size_t store, enum option_id id, const char **origin)
+{
+	const char *name = c->used[store];
+
+	if (id == OPT_URL && is_url(name)) {
+		if (origin != NULL)
+			(void)conf_text(c, OPT_STORE, origin);
+		return name;
+	}
+	return value(c, id, name, origin);
+}
+
+uint64_t
+conf_store_number(const struct conf *c, size_t store, enum option_id id)
+{
+	const char *text = conf_store_text(c, store, id, NULL);
+
+	return text != NULL ? option_number(option_of(id), text) : 0;
+}

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* The table of options and the check of their values: see options.h. */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "options.h"
+#include "units.h"
+
+/* clang-format off */
+static const struct option options[OPT_COUNT] = {
+{ OPT_CONFIG, "config", OPTION_PATH, SCOPE_RUN, CMD_ALL, NULL, 0, 0,
+  NULL, NULL, "FILE",
+  "read FILE instead of /etc/walvault/walvault.conf and conf.d" },
+{ OPT_CLUSTER, "cluster", OPTION_TEXT, SCOPE_RUN, CMD_ALL, NULL, 0, 0,
+  NULL, NULL, "NAME",
+  "the cluster; may be left out where the configuration has one" },
+{ OPT_STORE, "store", OPTION_TEXT, SCOPE_CLUSTER, CMD_ALL, NULL, 0, 0,
+  NULL, NULL, "LIST",
+  "stores, by name or URL, separated by commas" },
+{ OPT_PGDATA, "pgdata", OPTION_PATH, SCOPE_CLUSTER, CMD_ALL, NULL, 0, 0,
+  NULL, NULL, "DIR",
+  "the cluster's data directory" },
+{ OPT_SYSID, "sysid", OPTION_COUNT, SCOPE_RUN,
+  CMD_WALFETCH | CMD_INFO | CMD_CHECK | CMD_FIND | CMD_LS, NULL, 1, UINT64_MAX,
+  NULL, NULL, "NUMBER",
+  "the cluster's system identifier, where there is no data directory" },
+{ OPT_GENERATION, "generation", OPTION_COUNT, SCOPE_CLUSTER, CMD_ALL,
+  NULL, 1, 999999, "1", NULL, "NUMBER",
+  "which history of this system identifier is in force" },
+{ OPT_STATE_DIR, "state-dir", OPTION_PATH, SCOPE_CLUSTER, CMD_ALL,
+  NULL, 0, 0, "/var/lib/walvault", NULL, "DIR",
+  "caches; may be deleted or unwritable at any moment" },
+{ OPT_SPOOL_DIR, "spool-dir", OPTION_PATH, SCOPE_CLUSTER, CMD_ALL,
+  NULL, 0, 0, NULL, NULL, "DIR",
+  "where segments too large for memory wait (default TMPDIR or /var/tmp)" },
+{ OPT_LOG_LEVEL, "log-level", OPTION_CHOICE, SCOPE_CLUSTER, CMD_ALL,
+  "debug|info|warning|error", 0, 0, "info", NULL, "LEVEL",
+  "the least important records to write" },
+{ OPT_LOG_FORMAT, "log-format", OPTION_CHOICE, SCOPE_CLUSTER, CMD_ALL,
+  "text|json", 0, 0, "text", NULL, "FORMAT",
+  "how records are written to standard error" },
+{ OPT_TIMEOUT, "timeout", OPTION_MS, SCOPE_CLUSTER,
+  CMD_WALPUSH | CMD_WALFETCH, NULL, 100, 86400000, "60s", "5min", "DURATION",
+  "the deadline for the whole run" },
+{ OPT_STANDBY_TIMEOUT, "standby-timeout", OPTION_MS, SCOPE_CLUSTER,
+  CMD_WALFETCH, NULL, 100, 86400000, "5s", NULL, "DURATION",
+  "the same on a standby, whose promotion waits for it" },
+{ OPT_COMPRESS_LEVEL, "compress-level", OPTION_COUNT, SCOPE_CLUSTER,
+  CMD_WALPUSH, NULL, 1, 12, "1", NULL, "LEVEL",
+  "lz4: 1 is the fastest, 12 the smallest" },
+{ OPT_ON_DAMAGE, "on-damage", OPTION_CHOICE, SCOPE_CLUSTER, CMD_WALPUSH,
+  "archive|refuse", 0, 0, "archive", NULL, "WHAT",
+  "a segment whose records are damaged: archive it, marked, or refuse it" },
+{ OPT_ALLOW_DAMAGED, "allow-damaged", OPTION_YESNO, SCOPE_CLUSTER,
+  CMD_WALFETCH, NULL, 0, 0, "no", NULL, "YESNO",
+  "hand out segments that were archived as damaged" },
+{ OPT_CONNINFO, "conninfo", OPTION_TEXT, SCOPE_CLUSTER, CMD_CHECK,
+  NULL, 0, 0, NULL, NULL, "TEXT",
+  "libpq connection string (default from PGDATA/postmaster.pid)" },
+{ OPT_READY_WARNING, "ready-warning", OPTION_COUNT, SCOPE_CLUSTER, CMD_CHECK,
+  NULL, 1, 1000000000, "8", NULL, "COUNT",
+  "WAL files waiting to be archived from which check warns" },
+{ OPT_READY_CRITICAL, "ready-critical", OPTION_COUNT, SCOPE_CLUSTER, CMD_CHECK,
+  NULL, 1, 1000000000, "64", NULL, "COUNT",
+  "... and from which it is critical" },
+{ OPT_ARCHIVE_AGE_WARNING, "archive-age-warning", OPTION_MS, SCOPE_CLUSTER,
+  CMD_CHECK, NULL, 1000, UINT64_C(31536000000), "15min", NULL, "DURATION",
+  "age of the oldest waiting WAL file from which check warns" },
+{ OPT_ARCHIVE_AGE_CRITICAL, "archive-age-critical", OPTION_MS, SCOPE_CLUSTER,
+  CMD_CHECK, NULL, 1000, UINT64_C(31536000000), "1h", NULL, "DURATION",
+  "... and from which it is critical" },
+{ OPT_NO_SERVER, "no-server", OPTION_FLAG, SCOPE_RUN, CMD_CHECK,
+  NULL, 0, 0, NULL, NULL, NULL,
+  "do not ask the server, only the store and the files" },
+{ OPT_NEW_GENERATION, "new-generation", OPTION_FLAG, SCOPE_RUN, CMD_INIT,
+  NULL, 0, 0, NULL, NULL, NULL,
+  "begin a new history of the same system identifier" },
+{ OPT_TIME, "time", OPTION_TEXT, SCOPE_RUN, CMD_FIND, NULL, 0, 0,
+  NULL, NULL, "TIME", "'YYYY-MM-DD HH:MM:SS.ffffff+ZZ'" },
+{ OPT_LSN, "lsn", OPTION_TEXT, SCOPE_RUN, CMD_FIND, NULL, 0, 0,
+  NULL, NULL, "LSN", "a WAL position" },
+{ OPT_XID, "xid", OPTION_COUNT, SCOPE_RUN, CMD_FIND, NULL, 1, UINT64_MAX,
+  NULL, NULL, "XID", "a transaction, 32 or 64 bits" },
+{ OPT_NAME, "name", OPTION_TEXT, SCOPE_RUN, CMD_FIND, NULL, 0, 0,
+  NULL, NULL, "NAME", "a restore point" },
+{ OPT_EXCLUSIVE, "exclusive", OPTION_FLAG, SCOPE_RUN, CMD_FIND, NULL, 0, 0,
+  NULL, NULL, NULL, "stop just before the target instead of just behind it" },
+{ OPT_TIMELINE, "timeline", OPTION_COUNT, SCOPE_RUN, CMD_FIND,
+  NULL, 1, UINT32_MAX, NULL, NULL, "NUMBER",
+  "search the line of this timeline (decimal)" },
+{ OPT_FROM, "from", OPTION_TEXT, SCOPE_RUN, CMD_FIND, NULL, 0, 0,
+  NULL, NULL, "LSN", "search from here (default: where the WAL begins)" },
+{ OPT_UTC, "utc", OPTION_FLAG, SCOPE_RUN, CMD_FIND, NULL, 0, 0,
+  NULL, NULL, NULL, "a time without a zone is UTC" },
+{ OPT_JSON, "json", OPTION_FLAG, SCOPE_RUN,
+  CMD_INFO | CMD_CHECK | CMD_FIND | CMD_LS | CMD_CONFIG, NULL, 0, 0,
+  NULL, NULL, NULL, "results as JSON" },
+{ OPT_URL, "url", OPTION_TEXT, SCOPE_STORE, CMD_ALL, NULL, 0, 0,
+  NULL, NULL, "URL", "where the store is: file:///absolute/path" },
+{ OPT_DIR_MODE, "dir-mode", OPTION_MODE, SCOPE_STORE, CMD_ALL,
+  NULL, 0700, 0777, "0700", NULL, "MODE", "mode of new directories" },
+{ OPT_FILE_MODE, "file-mode", OPTION_MODE, SCOPE_STORE, CMD_ALL,
+  NULL, 0400, 0666, "0600", NULL, "MODE", "mode of new files" },
+};
+/* clang-format on */
+
+const struct option *
+option_of(enum option_id id)
+{
+	return &options[id];
+}
+
+static bool
+same_char(char a, char b, bool ignore_case)
+{
+	if (a == '_')
+		a = '-';
+	if (ignore_case)
+		a = (char)tolower((unsigned char)a);
+	return a == b;
+}
+
+const struct option *
+option_find(const char *name, size_t len, bool ignore_case)
+{
+	for (size_t i = 0; i < OPT_COUNT; i++) {
+		const char *known = options[i].name;
+		size_t n = 0;
+
+		while (n < len && known[n] != '\0' &&
+		    same_char(name[n], known[n], ignore_case))
+			n++;
+		if (n == len && known[n] == '\0')
+			return &options[i];
+	}
+	return NULL;
+}
+
+const char *
+option_default(const struct option *o, enum command command)
+{
+	if (command == CMD_WALFETCH && o->fetch_def != NULL)
+		return o->fetch_def;
+	return o->def;
+}
+
+/* The place of text in "a|b|c", or -1. */
+static int
+choice(const char *choices, const char *text)
+{
+	size_t len = strlen(text);
+	int i = 0;
+
+	for (const char *p = choices;; i++) {
+		size_t n = strcspn(p, "|");
+
+		if (n == len && strncmp(p, text, n) == 0)
+			return i;
+		if (p[n] == '\0')
+			return -1;
+		p += n + 1;
+	}
+}
+
+static enum units_kind
+units_of(const struct option *o)
+{
+	return o->type == OPTION_MS ? UNITS_MS : UNITS_COUNT;
+}
+
+static int
+check_number(const struct option *o, const char *text, const char *origin,
+    struct fail *f)
+{
+	char min[UNITS_TEXT], max[UNITS_TEXT];
+	const char *why;
+	uint64_t v;
+
+	if (units_parse(text, units_of(o), &v, &why) != 0)
+		return fail_set(
+		    f, FAIL_CONFIG, origin, "%s = %s: %s", o->name, text, why);
+	if (v >= o->min && v <= o->max)
+		return 0;
+	units_format(o->min, units_of(o), min);
+	units_format(o->max, units_of(o), max);
+	return fail_set(f, FAIL_CONFIG, origin,
+	    "%s = %s: must be from %s to %s", o->name, text, min, max);
+}
+
+static int
+check_mode(const struct option *o, const char *text, const char *origin,
+    struct fail *f)
+{
+	uint64_t v = option_number(o, text);
+
+	if (text[strspn(text, "01234567")] == '\0' && strlen(text) <= 5 &&
+	    v >= o->min && v <= o->max && (v & o->min) == o->min)
+		return 0;
+	return fail_set(f, FAIL_CONFIG, origin,
+	    "%s = %s: must be an octal mode from 0%llo to 0%llo", o->name, text,
+	    (unsigned long long)o->min, (unsigned long long)o->max);
+}
+
+int
+option_check(const struct option *o, const char *text, const char *origin,
+    struct fail *f)
+{
+	if (text[0] == '\0')
+		return fail_set(
+		    f, FAIL_CONFIG, origin, "%s: no value", o->name);
+	switch (o->type) {
+	case OPTION_TEXT:
+		return 0;
+	case OPTION_PATH:
+		if (text[0] == '/')
+			return 0;
+		return fail_set(f, FAIL_CONFIG, origin,
+		    "%s = %s: must be an absolute path", o->name, text);
+	case OPTION_FLAG:
+	case OPTION_YESNO:
+		if (choice("no|yes", text) >= 0)
+			return 0;
+		return fail_set(f, FAIL_CONFIG, origin,
+		    "%s = %s: must be yes or no", o->name, text);
+	case OPTION_CHOICE:
+		if (choice(o->choices, text) >= 0)
+			return 0;
+		return fail_set(f, FAIL_CONFIG, origin,
+		    "%s = %s: must be one of %s", o->name, text, o->choices);
+	case OPTION_COUNT:
+	case OPTION_MS:
+		return check_number(o, text, origin, f);
+	case OPTION_MODE:
+		return check_mode(o, text, origin, f);
+	}
+	return 0;
+}
+
+uint64_t
+option_number(const struct option *o, const char *text)
+{
+	const char *why;
+	uint64_t v = 0;
+
+	switch (o->type) {
+	case OPTION_FLAG:
+	case OPTION_YESNO:
+		return strcmp(text, "yes") == 0;
+	case OPTION_CHOICE:
+		return (uint64_t)choice(o->choices, text);
+	case OPTION_MODE:
+		return strtoul(text, NULL, 8);
+	default:
+		(void)units_parse(text, units_of(o), &v, &why);
+		return v;
+	}
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Stores by their URL, and the calls common to all: see store.h. */
+#include <stdio.h>
+#include <string.h>
+
+#include "store.h"
+#include "store_file.h"
+#include "sum.h"
+
+struct store *
+store_open(const struct store_args *args, struct fail *f)
+{
+	struct store *s = NULL;
+
+	if (strncmp(args->url, "file://", 7) == 0) {
+		s = store_file_open(args, args->url + 7, f);
+	} else {
+		(void)fail_set(f, FAIL_CONFIG, args->url,
+		    "not a store this version can open");
+		(void)fail_hint(f, "write file:///absolute/path");
+	}
+	if (s == NULL)
+		return NULL;
+	(void)snprintf(s->name, sizeof s->name, "%s", args->name);
+	(void)snprintf(s->url, sizeof s->url, "%s", args->url);
+	s->id = sum64(args->url, strlen(args->url));
+	return s;
+}
+
+struct stream *
+store_put(struct store *s, const char *key, const struct store_attrs *attrs,
+    struct fail *f)
+{
+	return s->ops->put(s, key, attrs, f);
+}
+
+int
+store_get(struct store *s, const char *key, uint64_t off, uint64_t len,
+    struct stream *out, struct fail *f)
+{
+	return s->ops->get(s, key, off, len, out, f);
+}
+
+int
+store_stat(
+    struct store *s, const char *key, struct store_info *info, struct fail *f)
+{
+	return s->ops->stat(s, key, info, f);
+}
+
+int
+store_settle(struct store *s, const char *key, struct fail *f)
+{
+	return s->ops->settle(s, key, f);
+}
+
+int
+store_list(struct store *s, const char *prefix, store_list_fn *fn, void *arg,
+    struct fail *f)
+{
+	return s->ops->list(s, prefix, false, fn, arg, f);
+}
+
+int
+store_list_shallow(struct store *s, const char *prefix, store_list_fn *fn,
+    void *arg, struct fail *f)
+{
+	return s->ops->list(s, prefix, true, fn, arg, f);
+}
+
+int
+store_del(struct store *s, const char *key, struct fail *f)
+{
+	return s->ops->del(s, key, f);
+}
+
+int
+store_prepare(struct store *s, struct fail *f)
+{
+	return s->ops->prepare(s, f);
+}
+
+void
+store_free(struct store *s)
+{
+	if (s != NULL)
+		s->ops->free(s);
+}
+
+void
+store_object_name(const struct store *s, const char *key, char *out, size_t cap)
+{
+	(void)snprintf(out, cap, "%s/%s", s->url, key);
+}

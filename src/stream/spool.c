@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Bytes kept until they are all there: see spool.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "io.h"
+#include "spool.h"
+
+struct spool {
+	struct stream stream;
+	struct buf memory;
+	size_t memory_max;
+	const char *dir;
+	int fd; /* -1 until memory does not suffice */
+	uint64_t in_file;
+};
+
+static const char *
+spool_dir(const struct spool *s)
+{
+	const char *dir = s->dir;
+
+	if (dir == NULL)
+		dir = getenv("TMPDIR");
+	return dir != NULL && dir[0] == '/' ? dir : "/var/tmp";
+}
+
+/* An unlinked file, also where O_TMPFILE is not known (NFS). */
+static int
+open_unlinked(const char *dir)
+{
+	char path[4096];
+	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR))
+		return fd;
+	if (snprintf(path, sizeof path, "%s/walvault-spool-XXXXXX", dir) >=
+	    (int)sizeof path) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	fd = mkostemp(path, O_CLOEXEC);
+	if (fd >= 0)
+		(void)unlink(path);
+	return fd;
+}
+
+static int
+write_to_file(struct spool *s, const void *bytes, size_t len, struct fail *f)
+{
+	const char *dir = spool_dir(s);
+
+	if (s->fd < 0)
+		s->fd = open_unlinked(dir);
+	if (s->fd < 0 || io_write(s->fd, bytes, len) != 0) {
+		(void)fail_errno(f, dir, "temporary file");
+		return fail_hint(f,
+		    "set spool_dir to a directory with room for one segment");
+	}
+	s->in_file += len;
+	return 0;
+}
+
+static int
+spool_write(
+    struct stream *stream, const void *bytes, size_t len, struct fail *f)
+{
+	struct spool *s = (struct spool *)stream;
+
+	if (s->fd >= 0 || s->memory.len + len > s->memory_max)
+		return write_to_file(s, bytes, len, f);
+	if (buf_append(&s->memory, bytes, len) != 0)
+		return fail_errno(f, NULL, "memory");
+	return 0;
+}
+
+static int
+spool_finish(struct stream *stream, struct fail *f)
+{
+	(void)stream;
+	(void)f;
+	return 0;
+}
+
+static void
+spool_stream_free(struct stream *stream)
+{
+	(void)stream;
+}
+
+static const struct stream_ops spool_ops = {
+	.write = spool_write,
+	.finish = spool_finish,
+	.free = spool_stream_free,
+};
+
+struct spool *
+spool_new(size_t memory_max, const char *dir)
+{
+	struct spool *s = calloc(1, sizeof *s);
+
+	if (s == NULL)
+		return NULL;
+	s->stream.ops = &spool_ops;
+	s->memory_max = memory_max;
+	s->dir = dir;
+	s->fd = -1;
+	return s;
+}
+
+struct stream *
+spool_stream(struct spool *s)
+{
+	return &s->stream;
+}
+
+uint64_t
+spool_len(const struct spool *s)
+{
+	return s->memory.len + s->in_file;
+}
+
+static int
+replay_file(struct spool *s, struct stream *out, struct fail *f)
+{
+	uint8_t *chunk = malloc(IO_CHUNK);
+	uint64_t off = 0;
+	int rc = 0;
+
+	if (chunk == NULL)
+		return fail_errno(f, NULL, "memory");
+	while (rc == 0 && off < s->in_file) {
+		ssize_t n = io_pread(s->fd, chunk, IO_CHUNK, (off_t)off);
+
+		if (n <= 0)
+			rc = fail_errno(f, spool_dir(s), "temporary file");
+		else
+			rc = stream_write(out, chunk, (size_t)n, f);
+		off += n > 0 ? (uint64_t)n : 0;
+	}
+	free(chunk);
+	return rc;
+}
+
+int
+spool_replay(struct spool *s, struct stream *out, struct fail *f)
+{
+	for (size_t off = 0; off < s->memory.len; off += IO_CHUNK) {
+		size_t n = s->memory.len - off;
+
+		if (stream_write(out, s->memory.data + off,
+		        n < IO_CHUNK ? n : IO_CHUNK, f) != 0)
+			return -1;
+	}
+	return s->in_file > 0 ? replay_file(s, out, f) : 0;
+}
+
+void
+spool_free(struct spool *s)
+{
+	if (s == NULL)
+		return;
+	if (s->fd >= 0)
+		(void)close(s->fd);
+	buf_clear(&s->memory);
+	free(s);
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Reading and writing to the end: see io.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "io.h"
+
+int
+io_write(int fd, const void *bytes, size_t len)
+{
+	const uint8_t *p = bytes;
+
+	while (len > 0) {
+		ssize_t n = write(fd, p, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n == 0)
+			errno = ENOSPC;
+		if (n <= 0)
+			return -1;
+		p += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+ssize_t
+io_read(int fd, void *bytes, size_t len)
+{
+	uint8_t *p = bytes;
+	size_t got = 0;
+
+	while (got < len) {
+		ssize_t n = read(fd, p + got, len - got);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		if (n == 0)
+			break;
+		got += (size_t)n;
+	}
+	return (ssize_t)got;
+}
+
+ssize_t
+io_pread(int fd, void *bytes, size_t len, off_t off)
+{
+	uint8_t *p = bytes;
+	size_t got = 0;
+
+	while (got < len) {
+		ssize_t n = pread(fd, p + got, len - got, off + (off_t)got);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		if (n == 0)
+			break;
+		got += (size_t)n;
+	}
+	return (ssize_t)got;
+}
+
+/* At most max bytes from fd; one more is a failure. */
+static int
+read_whole(int fd, const char *path, size_t max, struct buf *b, struct fail *f)
+{
+	size_t start = b->len;
+	ssize_t n;
+
+	do {
+		if (buf_reserve(b, b->len + 4096) != 0)
+			return fail_errno(f, path, "read");
+		n = io_read(fd, b->data + b->len, 4096);
+		if (n < 0)
+			return fail_errno(f, path, "read");
+		b->len += (size_t)n;
+		if (b->len - start > max)
+			return fail_set(f, FAIL_DAMAGED, path,
+			    "larger than the %zu bytes it may have", max);
+	} while (n == 4096);
+	return 0;
+}
+
+int
+io_read_file(
+    int dirfd, const char *path, size_t max, struct buf *b, struct fail *f)
+{
+	int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC);
+	int rc;
+
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+		return 1;
+	if (fd < 0)
+		return fail_errno(f, path, "open");
+	rc = read_whole(fd, path, max, b, f);
+	(void)close(fd);
+	return rc;
+}
+
+int
+io_exists(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0)
+		return 1;
+	return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
+}

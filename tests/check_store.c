@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * What every store keeps to, whatever it is made of: these tests take the
+ * store that $WALVAULT_TEST_STORE names (an empty one), or a directory.
+ */
+#include <pthread.h>
+
+#include "storecheck.h"
+
+static char url[1024];
+
+/* Each test has keys of its own. */
+static struct store *
+open_store(void)
+{
+	return open_url(url);
+}
+
+START_TEST(what_is_put_is_got_back)
+{
+	static const size_t sizes[] = { 0, 1, 2, 4095, 65536, 262144, 262145,
+		3000000 };
+	struct store *s = open_store();
+	uint64_t state = test_seed();
+
+	for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+		uint8_t *p = malloc(sizes[i] + 1);
+		struct fail f = { 0 };
+		char key[64];
+
+		ck_assert_ptr_nonnull(p);
+		fill_random(&state, p, sizes[i]);
+		(void)snprintf(key, sizeof key, "sizes/%zu", sizes[i]);
+		ck_assert_int_eq(put_bytes(s, key, p, sizes[i], NULL, &f), 0);
+		assert_object(s, key, p, sizes[i]);
+		free(p);
+	}
+	store_free(s);
+}
+END_TEST
+
+START_TEST(a_key_is_written_once)
+{
+	struct store *s = open_store();
+	struct fail f = { 0 };
+
+	put_text(s, "once/a", "first");
+	ck_assert_int_eq(put_bytes(s, "once/a", "second!", 7, NULL, &f), 1);
+	ck_assert_int_eq(f.kind, FAIL_NONE);
+	assert_object(s, "once/a", "first", 5);
+	ck_assert_int_eq(put_bytes(s, "once/a", "first", 5, NULL, &f), 1);
+	ck_assert_int_eq(put_bytes(s, "once/a", "", 0, NULL, &f), 1);
+	assert_object(s, "once/a", "first", 5);
+	assert_listing(s, "once/", "once/a ");
+	store_free(s);
+}
+END_TEST
+
+START_TEST(what_is_not_finished_is_not_there)
+{
+	struct store *s = open_store(), *other = open_store();
+	struct store_attrs attrs = { 0 };
+	struct fail f = { 0 };
+	struct stream *out = store_put(s, "open/dir/a", &attrs, &f);
+
+	ck_assert_ptr_nonnull(out);
+	ck_assert_int_eq(stream_write(out, "half", 4, &f), 0);
+	assert_absent(other, "open/dir/a");
+	assert_listing(other, "open/", "");
+	stream_free(out);
+	assert_absent(other, "open/dir/a");
+	assert_listing(other, "open/", "");
+	/* The key is free for the next one. */
+	put_text(other, "open/dir/a", "whole");
+	assert_object(s, "open/dir/a", "whole", 5);
+	store_free(s);
+	store_free(other);
+}
+END_TEST
+
+START_TEST(the_one_that_finishes_first_has_the_key)
+{
+	struct store *s = open_store(), *other = open_store();
+	struct store_attrs attrs = { 0 };
+	struct fail f = { 0 };
+	struct stream *slow = store_put(s, "slow/a", &attrs, &f);
+
+	ck_assert_ptr_nonnull(slow);
+	ck_assert_int_eq(stream_write(slow, "slow", 4, &f), 0);
+	put_text(other, "slow/a", "quick");
+	ck_assert_int_eq(stream_finish(slow, &f), 1);
+	stream_free(slow);
+	assert_object(s, "slow/a", "quick", 5);
+	store_free(s);
+	store_free(other);
+}
+END_TEST
+
+#define RACERS 16
+#define ROUNDS 40
+
+struct racer {
+	pthread_t thread;
+	pthread_barrier_t *start;
+	unsigned number, round;
+	int rc[ROUNDS];
+};
+
+static void
+race_key(unsigned round, char key[64])
+{
+	(void)snprintf(key, 64, "race/new-%u/%u", round / 4, round);
+}
+
+/* Threads may not use check's assertions: what went wrong is in rc. */
+static void *
+race(void *arg)
+{
+	struct racer *r = arg;
+	struct store_args args = {
+		.name = "test", .url = url, .dir_mode = 0700, .file_mode = 0600
+	};
+	struct fail f = { 0 };
+	struct store *s = store_open(&args, &f);
+	char text[32], key[64];
+
+	(void)snprintf(text, sizeof text, "racer %u", r->number);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		race_key(round, key);
+		(void)pthread_barrier_wait(r->start);
+		r->rc[round] = s == NULL
+		    ? -1
+		    : put_bytes(s, key, text, strlen(text), NULL, &f);
+	}
+	store_free(s);
+	return NULL;
+}
+
+START_TEST(of_many_writers_exactly_one_wins)
+{
+	struct racer racers[RACERS] = { 0 };
+	struct store *s = open_store();
+	pthread_barrier_t start;
+
+	ck_assert_int_eq(pthread_barrier_init(&start, NULL, RACERS), 0);
+	for (unsigned i = 0; i < RACERS; i++) {
+		racers[i].start = &start;
+		racers[i].number = i;
+		ck_assert_int_eq(
+		    pthread_create(&racers[i].thread, NULL, race, &racers[i]),
+		    0);
+	}
+	for (unsigned i = 0; i < RACERS; i++)
+		ck_assert_int_eq(pthread_join(racers[i].thread, NULL), 0);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		unsigned winners = 0, winner = 0;
+		char text[32], key[64];
+
+		for (unsigned i = 0; i < RACERS; i++) {
+			int rc = racers[i].rc[round];
+
+			require(rc == 0 || rc == 1);
+			winners += rc == 0;
+			winner = rc == 0 ? i : winner;
+		}
+		ck_assert_uint_eq(winners, 1);
+		(void)snprintf(text, sizeof text, "racer %u", winner);
+		race_key(round, key);
+		assert_object(s, key, text, strlen(text));
+	}
+	(void)pthread_barrier_destroy(&start);
+	store_free(s);
+}
+END_TEST
+
+START_TEST(any_range_can_be_got)
+{
+	static uint8_t bytes[600000];
+	static const struct {
+		uint64_t off, len, got;
+	} ranges[] = { { 0, 0, 0 }, { 0, 1, 1 }, { 0, 600000, 600000 },
+		{ 0, 600001, 600000 }, { 1, STORE_ALL, 599999 },
+		{ 599999, 1, 1 }, { 599999, STORE_ALL, 1 }, { 600000, 1, 0 },
+		{ 600000, STORE_ALL, 0 }, { 600001, 5, 0 },
+		{ 262143, 262146, 262146 }, { 300000, 17, 17 },
+		{ UINT64_C(1) << 40, STORE_ALL, 0 } };
+	struct store *s = open_store();
+	uint64_t state = test_seed();
+	struct fail f = { 0 };
+
+	fill_random(&state, bytes, sizeof bytes);
+	ck_assert_int_eq(
+	    put_bytes(s, "range/a", bytes, sizeof bytes, NULL, &f), 0);
+	for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
+		struct buf got;
+
+		ck_assert_int_eq(get_range(s, "range/a", ranges[i].off,
+		                     ranges[i].len, &got, &f),
+		    0);
+		ck_assert_uint_eq(got.len, ranges[i].got);
+		if (got.len > 0)
+			ck_assert_mem_eq(
+			    got.data, bytes + ranges[i].off, got.len);
+		buf_clear(&got);
+	}
+	store_free(s);
+}
+END_TEST
+
+START_TEST(a_failure_of_the_receiver_is_not_taken_for_the_stores)
+{
+	static uint8_t bytes[600000];
+	struct store *s = open_store();
+	struct sink full = { .fail_behind = 300000 };
+	struct fail f = { 0 };
+
+	ck_assert_int_eq(
+	    put_bytes(s, "full/a", bytes, sizeof bytes, NULL, &f), 0);
+	ck_assert_int_eq(
+	    store_get(s, "full/a", 0, STORE_ALL, sink_stream(&full), &f), -1);
+	ck_assert_int_eq(f.kind, FAIL_SPACE);
+	ck_assert_str_eq(f.object, "sink");
+	buf_clear(&full.bytes);
+	store_free(s);
+}
+END_TEST
+
+START_TEST(what_was_never_put_is_absent)
+{
+	struct store *s = open_store();
+
+	put_text(s, "absent/here", "x");
+	assert_absent(s, "absent/there");
+	assert_absent(s, "absent/other/deeper/still");
+	assert_absent(s, "nothing");
+	assert_listing(s, "absent/other/", "");
+	store_free(s);
+}
+END_TEST
+
+START_TEST(what_is_deleted_is_absent)
+{
+	struct store *s = open_store();
+	struct fail f = { 0 };
+
+	put_text(s, "del/a", "x");
+	put_text(s, "del/b", "y");
+	ck_assert_int_eq(store_del(s, "del/a", &f), 0);
+	assert_absent(s, "del/a");
+	assert_listing(s, "del/", "del/b ");
+	put_text(s, "del/a", "again");
+	assert_object(s, "del/a", "again", 5);
+	store_free(s);
+}
+END_TEST
+
+START_TEST(keys_are_listed_in_bytewise_order)
+{
+	static const char *const keys[] = { "a0", "a.b", "b", "a/b", "a/b0",
+		"a/c/d", "a-", "a/c.d", "a!", "B", "_", "a~", "aa", "0" };
+	struct store *s = open_store();
+
+	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+		char key[64];
+
+		(void)snprintf(key, sizeof key, "list/%s", keys[i]);
+		put_text(s, key, keys[i]);
+	}
+	assert_listing(s, "list/",
+	    "list/0 list/B list/_ list/a! list/a- list/a.b list/a/b "
+	    "list/a/b0 list/a/c.d list/a/c/d list/a0 list/aa list/a~ list/b ");
+	assert_listing(
+	    s, "list/a/", "list/a/b list/a/b0 list/a/c.d list/a/c/d ");
+	assert_listing(s, "list/a/c/", "list/a/c/d ");
+	assert_shallow_listing(s, "list/",
+	    "list/0 list/B list/_ list/a! list/a- list/a.b list/a/ list/a0 "
+	    "list/aa list/a~ list/b ");
+	assert_shallow_listing(
+	    s, "list/a/", "list/a/b list/a/b0 list/a/c.d list/a/c/ ");
+	assert_shallow_listing(s, "list/x/", "");
+	store_free(s);
+}
+END_TEST
+
+START_TEST(the_empty_prefix_lists_everything)
+{
+	struct store *s = open_store();
+	struct listed l = { 0 };
+	struct fail f = { 0 };
+
+	put_text(s, "top", "x");
+	ck_assert_int_eq(store_list(s, "", listed_add, &l, &f), 0);
+	ck_assert_uint_ge(l.n, 1);
+	ck_assert(l.sorted);
+	ck_assert_int_eq(buf_append_u8(&l.text, 0), 0);
+	ck_assert_ptr_nonnull(strstr((const char *)l.text.data, "top "));
+	buf_clear(&l.text);
+	store_free(s);
+}
+END_TEST
+
+/* More than any page of a listing, and more than one directory buffer. */
+START_TEST(thousands_of_keys_are_listed_once_each)
+{
+	struct store *s = open_store();
+	struct listed l = { 0 }, stopped = { .stop_after = 1700 };
+	struct fail f = { 0 };
+
+	for (unsigned i = 0; i < 2500; i++) {
+		char key[64];
+
+		/* Not in the order of their names. */
+		(void)snprintf(key, sizeof key, "many/%08X", i * 2654435761u);
+		require(put_bytes(s, key, "", 0, NULL, &f) == 0);
+	}
+	ck_assert_int_eq(store_list(s, "many/", listed_add, &l, &f), 0);
+	ck_assert_uint_eq(l.n, 2500);
+	ck_assert(l.sorted);
+	ck_assert_int_eq(store_list(s, "many/", listed_add, &stopped, &f), 42);
+	ck_assert_uint_eq(stopped.n, 1700);
+	buf_clear(&l.text);
+	buf_clear(&stopped.text);
+	store_free(s);
+}
+END_TEST
+
+START_TEST(a_listing_tells_sizes_and_times)
+{
+	struct store *s = open_store();
+	struct store_info info = { 0 };
+	struct fail f = { 0 };
+	struct timespec now;
+	int64_t sec;
+
+	put_text(s, "info/a", "seven b");
+	ck_assert_int_eq(store_stat(s, "info/a", &info, &f), 0);
+	ck_assert_uint_eq(info.size, 7);
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	sec = info.mtime / 1000000 + 946684800;
+	ck_assert_int_ge(sec, now.tv_sec - 100);
+	ck_assert_int_le(sec, now.tv_sec + 1);
+	store_free(s);
+}
+END_TEST
+
+START_TEST(a_damaged_object_is_set_aside_in_one_step)
+{
+	struct store *s = open_store();
+	struct fail f = { 0 };
+
+	put_text(s, "aside/a", "damaged");
+	ck_assert_int_eq(
+	    put_bytes(s, "aside/a", "good", 4, "aside/a.damaged-1", &f), 0);
+	assert_object(s, "aside/a", "good", 4);
+	assert_object(s, "aside/a.damaged-1", "damaged", 7);
+	assert_listing(s, "aside/", "aside/a aside/a.damaged-1 ");
+	store_free(s);
+}
+END_TEST
+
+/* The name that it should go to is taken: nothing is lost. */
+START_TEST(nothing_set_aside_is_overwritten)
+{
+	struct store *s = open_store();
+	struct fail f = { 0 };
+
+	put_text(s, "taken/a", "damaged");
+	put_text(s, "taken/a.damaged-1", "older");
+	ck_assert_int_ne(
+	    put_bytes(s, "taken/a", "good", 4, "taken/a.damaged-1", &f), 0);
+	assert_object(s, "taken/a", "damaged", 7);
+	assert_object(s, "taken/a.damaged-1", "older", 5);
+	assert_listing(s, "taken/", "taken/a taken/a.damaged-1 ");
+	store_free(s);
+}
+END_TEST
+
+START_TEST(an_object_of_another_process_can_be_settled)
+{
+	struct store *s = open_store(), *other = open_store();
+	struct fail f = { 0 };
+
+	put_text(other, "settle/deep/er/a", "x");
+	ck_assert_int_eq(store_settle(s, "settle/deep/er/a", &f), 0);
+	put_text(other, "settled", "x");
+	ck_assert_int_eq(store_settle(s, "settled", &f), 0);
+	store_free(s);
+	store_free(other);
+}
+END_TEST
+
+START_TEST(a_place_that_is_there_can_be_prepared_again)
+{
+	struct store *s = open_store();
+	struct fail f = { 0 };
+
+	put_text(s, "prepared/a", "x");
+	ck_assert_int_eq(store_prepare(s, &f), 0);
+	assert_object(s, "prepared/a", "x", 1);
+	store_free(s);
+}
+END_TEST
+
+START_TEST(a_store_knows_its_name_and_place)
+{
+	struct store *s = open_store(), *again = open_store();
+	char name[2048];
+
+	ck_assert_str_eq(s->name, "test");
+	ck_assert_uint_eq(s->id, again->id);
+	store_object_name(s, "a/b", name, sizeof name);
+	ck_assert_ptr_nonnull(strstr(name, url));
+	ck_assert_ptr_nonnull(strstr(name, "a/b"));
+	store_object_name(s, "a/b", name, 4);
+	ck_assert_uint_lt(strlen(name), 4);
+	store_free(s);
+	store_free(again);
+	store_free(NULL);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("store");
+	const char *given = getenv("WALVAULT_TEST_STORE");
+
+	(void)test_seed();
+	if (given != NULL)
+		(void)snprintf(url, sizeof url, "%s", given);
+	else
+		(void)snprintf(url, sizeof url, "file://%s", temp_dir());
+	add_tests(s, "objects",
+	    TESTS(what_is_put_is_got_back, a_key_is_written_once,
+	        what_is_not_finished_is_not_there,
+	        the_one_that_finishes_first_has_the_key,
+	        of_many_writers_exactly_one_wins, any_range_can_be_got,
+	        a_failure_of_the_receiver_is_not_taken_for_the_stores,
+	        what_was_never_put_is_absent, what_is_deleted_is_absent));
+	add_tests(s, "listing",
+	    TESTS(keys_are_listed_in_bytewise_order,
+	        the_empty_prefix_lists_everything,
+	        thousands_of_keys_are_listed_once_each,
+	        a_listing_tells_sizes_and_times));
+	add_tests(s, "repair",
+	    TESTS(a_damaged_object_is_set_aside_in_one_step,
+	        nothing_set_aside_is_overwritten,
+	        an_object_of_another_process_can_be_settled));
+	add_tests(s, "place",
+	    TESTS(a_place_that_is_there_can_be_prepared_again,
+	        a_store_knows_its_name_and_place));
+	return run_suite(s);
+}

@@ -1,0 +1,349 @@
+# SPDX-License-Identifier: PostgreSQL
+"""Runs unit test programs and end-to-end tests, and says what became of them.
+
+Unit tests are libcheck programs ``check_*``; each is run once and each test in it
+counts. End-to-end tests are functions; each is a process of its own (see
+child.py), by an unprivileged user when root runs this, and is ended with all
+that it started when its time is up.
+"""
+
+import argparse
+import concurrent.futures
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from . import processes
+from .cases import DEFAULT_TIME_LIMIT
+from .sandbox import Sandbox
+
+ROOT = Path(__file__).resolve().parents[3]
+# "not ok 2 - check_lsn.c:case:test_name: message"
+TAP_RESULT = re.compile(r"(?P<ok>ok|not ok) \d+ - [^:]*:[^:]*:(?P<what>.*)")
+ASAN = "exitcode=200:detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=1"
+UBSAN = "halt_on_error=1:exitcode=200:print_stacktrace=1"
+
+
+class Report:
+    """Counts outcomes and prints each as it comes; used by several threads."""
+
+    def __init__(self):
+        self.passed = 0
+        self.failed = 0
+        self.skips = []
+        self._lock = threading.Lock()
+
+    def add_passed(self, name, seconds, count=1):
+        tests = f" ({count} tests)" if count != 1 else ""
+        with self._lock:
+            self.passed += count
+            self._line("ok", seconds, name + tests)
+
+    def add_failed(self, name, seconds, output=""):
+        with self._lock:
+            self.failed += 1
+            self._line("FAIL", seconds, name)
+            for line in output.rstrip().splitlines():
+                print(f"    | {line}")
+            sys.stdout.flush()
+
+    def add_skipped(self, name, seconds, reason, install):
+        with self._lock:
+            self.skips.append((name, reason, install))
+            self._line("skip", seconds, f"{name}: {reason}")
+
+    def _line(self, word, seconds, text):
+        print(f"{word:4} {seconds:7.2f} s  {text}", flush=True)
+
+    def conclude(self):
+        """Prints the skips and the totals; the exit status of the whole run."""
+        for name, reason, install in self.skips:
+            print(f"skipped {name}: {reason}; to install it: {install}")
+        in_ci = os.environ.get("CI", "") not in ("", "0", "false")
+        if in_ci and self.skips:
+            print("this is CI, where a skipped test is a failure")
+        print(f"{self.passed} passed, {self.failed} failed, {len(self.skips)} skipped", flush=True)
+        return 1 if self.failed or (in_ci and self.skips) else 0
+
+
+class Interrupted(Exception):
+    """The run is being abandoned; nothing more is to be started or reported."""
+
+
+class Running:
+    """The processes that run now, so that an interrupt can end them."""
+
+    def __init__(self):
+        self._processes = set()
+        self._lock = threading.Lock()
+        self._stopped = False
+
+    def run(self, command, time_limit, log, **options):
+        """Runs one process to its end, its output going to the file ``log``; how it ended."""
+        with self._lock:
+            if self._stopped:
+                raise Interrupted
+            with open(log, "wb") as output:
+                process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                    **options,
+                )
+            self._processes.add(process)
+        started = time.monotonic()
+        try:
+            process.wait(time_limit)
+            complaint = _death(process.returncode)
+        except subprocess.TimeoutExpired:
+            processes.end(process)
+            complaint = f"still running after {time_limit} s, and ended"
+        with self._lock:
+            self._processes.discard(process)
+            if self._stopped:
+                raise Interrupted
+        output = Path(log).read_text(encoding="utf-8", errors="replace")
+        return Ended(process.returncode, complaint, output, time.monotonic() - started)
+
+    def stop(self):
+        with self._lock:
+            self._stopped = True
+            running = list(self._processes)
+        for process in running:
+            processes.end(process)
+
+
+def _death(status):
+    return f"killed by {signal.Signals(-status).name}" if status < 0 else None
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended: status, what is wrong with that if anything, output, seconds."""
+
+    status: int
+    complaint: str
+    output: str
+    seconds: float
+
+
+@dataclass
+class Context:
+    """What every test needs to run."""
+
+    sandbox: Sandbox
+    report: Report
+    running: Running = field(default_factory=Running)
+
+
+@dataclass
+class UnitProgram:
+    """One libcheck program; its tests are counted from the TAP log it writes."""
+
+    path: Path
+    time_limit: int = DEFAULT_TIME_LIMIT
+
+    @property
+    def name(self):
+        return self.path.name
+
+    def run(self, context):
+        scratch = context.sandbox.path / f"unit-{self.name}"
+        scratch.mkdir()
+        tap = scratch / "tap"
+        environment = {**os.environ, "CK_TAP_LOG_FILE_NAME": str(tap), "TMPDIR": str(scratch)}
+        ended = context.running.run(
+            [self.path], self.time_limit, scratch / "output", cwd=ROOT, env=environment
+        )
+        passed, failures, complete = self._results(tap)
+        if passed:
+            context.report.add_passed(self.name, ended.seconds, passed)
+        for failure in failures:
+            context.report.add_failed(f"{self.name}: {failure}", ended.seconds)
+        complaint = ended.complaint
+        if not complaint and not complete:
+            complaint = "ended before its last test"
+        if not complaint and ended.status != 0 and not failures:
+            complaint = f"no test failed, but the exit status is {ended.status}"
+        if complaint:
+            context.report.add_failed(f"{self.name}: {complaint}", ended.seconds, ended.output)
+
+    def _results(self, tap):
+        """How many passed, what failed, and whether the program came to its end."""
+        passed, failures, complete = 0, [], False
+        for line in tap.read_text(encoding="utf-8").splitlines() if tap.exists() else []:
+            match = TAP_RESULT.fullmatch(line)
+            if match and match["ok"] == "ok":
+                passed += 1
+            elif match:
+                failures.append(match["what"])
+            complete = complete or line.startswith("1..")
+        return passed, failures, complete
+
+
+@dataclass
+class EndToEndTest:
+    """One test function, for one PostgreSQL major if it takes one."""
+
+    module: str
+    function: str = ""
+    major: int = None
+    time_limit: int = DEFAULT_TIME_LIMIT
+    error: str = ""
+    skip: str = ""
+
+    @property
+    def name(self):
+        name = Path(self.module).stem
+        if self.function:
+            name += f".{self.function}"
+        return f"{name}/{self.major}" if self.major else name
+
+    def run(self, context):
+        if self.error:
+            context.report.add_failed(f"{self.name}: cannot be loaded", 0, self.error)
+        elif self.skip:
+            context.report.add_skipped(self.name, 0, self.skip, "tests/deps test")
+        else:
+            self._run_process(context)
+
+    def _run_process(self, context):
+        directory = context.sandbox.new_work_directory()
+        words = ["run", self.module, self.function]
+        if self.major:
+            words.append(str(self.major))
+        environment = {**context.sandbox.environment(), "WALVAULT_TEST_DIR": str(directory)}
+        ended = context.running.run(
+            child_command(*words),
+            self.time_limit,
+            context.sandbox.path / f"{directory.name}.output",
+            cwd=directory,
+            env=environment,
+            **context.sandbox.options,
+        )
+        self._report(context.report, directory, ended)
+        shutil.rmtree(directory, ignore_errors=True)
+
+    def _report(self, report, directory, ended):
+        outcome = {"outcome": "failed"}
+        if (directory / "outcome").exists() and not ended.complaint:
+            outcome = json.loads((directory / "outcome").read_text(encoding="utf-8"))
+        if outcome["outcome"] == "passed":
+            report.add_passed(self.name, ended.seconds)
+        elif outcome["outcome"] == "skipped":
+            report.add_skipped(self.name, ended.seconds, outcome["reason"], outcome["install"])
+        else:
+            complaint = f": {ended.complaint}" if ended.complaint else ""
+            report.add_failed(self.name + complaint, ended.seconds, ended.output)
+
+
+def child_command(*words):
+    return [sys.executable, "-m", "walvault_test.child", *words]
+
+
+def find_unit_programs(directory):
+    found = sorted(Path(directory).glob("check_*"))
+    return [UnitProgram(path) for path in found if path.is_file() and os.access(path, os.X_OK)]
+
+
+def find_end_to_end_tests(sandbox, names):
+    """Lists the tests of the modules in the sandbox, all or only those named."""
+    modules = sorted((sandbox.source / "tests/e2e").glob("test_*.py"))
+    if names:
+        modules = [module for module in modules if module.name in names]
+    listing = subprocess.run(
+        child_command("list", *modules),
+        stdout=subprocess.PIPE,
+        env=sandbox.environment(),
+        cwd=sandbox.work,
+        check=True,
+        **sandbox.options,
+    )
+    return [EndToEndTest(**json.loads(line)) for line in listing.stdout.splitlines()]
+
+
+def parse_arguments(arguments):
+    parser = argparse.ArgumentParser(prog="tests/run", description=__doc__.split("\n\n", 1)[0])
+    parser.add_argument("files", nargs="*", type=Path, help="only these programs and test modules")
+    parser.add_argument("--only", metavar="TEXT", default="", help="only tests so named")
+    parser.add_argument("--unit-dir", metavar="DIR", help="where check_* are (BUILD/tests)")
+    parser.add_argument("--jobs", type=int, default=2, help="how many tests at a time (2)")
+    parser.add_argument("--list", action="store_true", help="print the names and run nothing")
+    return parser.parse_args(arguments)
+
+
+def select(sandbox, unit_directory, options):
+    """The tests to run: unit tests first, then those that may take longest."""
+    names = {path.name for path in options.files}
+    units = find_unit_programs(unit_directory)
+    if names:
+        units = [unit for unit in units if unit.name in names]
+    tests = sorted(
+        find_end_to_end_tests(sandbox, names), key=lambda test: test.time_limit, reverse=True
+    )
+    missing = names - {unit.name for unit in units} - {Path(test.module).name for test in tests}
+    if missing:
+        raise SystemExit(f"tests/run: no such test: {' '.join(sorted(missing))}")
+    selected = [test for test in [*units, *tests] if options.only in test.name]
+    if not selected:
+        raise SystemExit(f"tests/run: no test has {options.only!r} in its name")
+    return selected
+
+
+def require_programs(sandbox, directory):
+    for name in ("walpush", "walfetch", "walvault"):
+        if not (sandbox.bin / name).exists():
+            raise SystemExit(f"tests/run: there is no {name} in {directory}; run make first")
+
+
+def run_all(tests, context, jobs):
+    """Runs them all, ``jobs`` at a time; an interrupt ends those that run."""
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        futures = [pool.submit(test.run, context) for test in tests]
+        try:
+            for future in futures:
+                future.result()
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            context.running.stop()
+            raise
+
+
+def main(arguments):
+    options = parse_arguments(arguments)
+    asan = os.environ.get("WALVAULT_ASAN") == "1"
+    if asan:
+        os.environ.update(ASAN_OPTIONS=ASAN, UBSAN_OPTIONS=UBSAN)
+    build = ROOT / os.environ.get("BUILD", "build/asan" if asan else "build")
+    programs = os.environ.get("WALVAULT_BIN", build / "bin")
+    unit_directory = options.unit_dir or build / "tests"
+    processes.raise_on_signals()
+    processes.become_subreaper()
+    try:
+        with Sandbox(ROOT, programs, build / "tests") as sandbox:
+            tests = select(sandbox, unit_directory, options)
+            if options.list:
+                print(*(test.name for test in tests), sep="\n")
+                return 0
+            if any(isinstance(test, EndToEndTest) for test in tests):
+                require_programs(sandbox, programs)
+            report = Report()
+            try:
+                run_all(tests, Context(sandbox, report), options.jobs)
+            finally:
+                processes.end_own_descendants()
+            return report.conclude()
+    except KeyboardInterrupt:
+        print("tests/run: interrupted", file=sys.stderr)
+        return 130

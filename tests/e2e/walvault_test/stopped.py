@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: PostgreSQL
+"""Real WAL without a running server, for tests that push and fetch by hand."""
+
+import fcntl
+import os
+import shutil
+from pathlib import Path
+
+from .cases import new_directory
+from .postgres import Postgres
+from .repository import Repository
+from .wal import MIB
+
+SEGMENTS = 5
+
+
+def _make(major, directory):
+    """Writes a cluster with some closed segments into ``directory``."""
+    pg = Postgres.create(major, segsize_mib=1, autovacuum="off", wal_keep_size="256MB")
+    pg.start()
+    pg.sql("CREATE TABLE filler (n int, t text)")
+    names = []
+    for n in range(SEGMENTS):
+        pg.sql("INSERT INTO filler SELECT %s, md5(g::text) FROM generate_series(1, 500) g", n)
+        names.append(pg.switch_wal())
+    pg.stop()
+    shutil.copytree(pg.data, directory, symlinks=True)
+    (directory / "segments").write_text("\n".join(names), encoding="ascii")
+
+
+def stopped_cluster(major=15):
+    """A cluster that is not running, and the names of its closed 1 MiB segments.
+
+    Made once per run of the tests; each caller gets a copy of its own. They all
+    share one system identifier and hold the same WAL.
+    """
+    home = Path(os.environ.get("WALVAULT_TEST_TEMPLATES") or new_directory("templates"))
+    template = home / f"stopped-{major}"
+    with open(home / f"{template.name}.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not template.exists():
+            unfinished = template.with_suffix(".unfinished")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            _make(major, unfinished)
+            unfinished.rename(template)
+    data = new_directory(f"pg{major}") / "data"
+    shutil.copytree(template, data, symlinks=True)
+    names = (data / "segments").read_text(encoding="ascii").split()
+    (data / "segments").unlink()
+    return Postgres(major, data, MIB, wal_keep_size="256MB", autovacuum="off"), names
+
+
+def stopped_repository(major=15, push=0, **options):
+    """Such a cluster with an initialised repository, holding its first segments."""
+    pg, names = stopped_cluster(major)
+    repo = Repository(pg, **options)
+    repo.init()
+    for name in names[:push]:
+        repo.walpush(f"pg_wal/{name}").expect(0)
+    return pg, repo, names
