@@ -25,7 +25,7 @@ WARN	= -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion \
 	  -Wnull-dereference -Wstrict-prototypes -Wmissing-prototypes \
 	  -Wold-style-definition $(WERROR)
 WERROR	=
-HARDEN	= -fstack-protector-strong -fstack-clash-protection -fPIE
+HARDEN	= -fstack-protector-strong -fstack-clash-protection -fPIE -pthread
 FORTIFY	= -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 SANITIZE =
 CFLAGS	= $(OPT) $(HARDEN) $(SANITIZE)

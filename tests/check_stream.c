@@ -59,27 +59,25 @@ compress(const uint8_t *p, size_t len, size_t chunk, struct sink *out)
 }
 
 /*
- * Push compressed bytes in portions.  0 or -1; *taken is how many bytes were
- * used up to the end of the first frame, *ended whether it was reached.
+ * Push compressed bytes in portions.  The decoder's last answer: 1 where the
+ * first frame ended, behind *taken bytes.
  */
 static int
 decompress(const uint8_t *p, size_t len, size_t chunk, struct sink *out,
-    size_t *taken, bool *ended, struct fail *f)
+    size_t *taken, struct fail *f)
 {
 	struct decoder *d = decoder_new(CODEC_LZ4);
 	int rc = 0;
 
 	require(d != NULL);
 	*taken = 0;
-	*ended = false;
-	while (rc == 0 && *taken < len && !*ended) {
+	while (rc == 0 && *taken < len) {
 		size_t n = len - *taken, used = 0;
 
 		n = n < chunk ? n : chunk;
-		rc = decoder_push(
-		    d, p + *taken, n, sink_stream(out), &used, ended, f);
+		rc = decoder_push(d, p + *taken, n, sink_stream(out), &used, f);
 		require(used <= n);
-		require(rc != 0 || *ended || used == n);
+		require(rc != 0 || used == n);
 		*taken += used;
 	}
 	decoder_free(d);
@@ -94,18 +92,16 @@ START_TEST(what_is_compressed_comes_back)
 			struct sink packed = { 0 }, plain = { 0 };
 			struct fail f = { 0 };
 			size_t taken;
-			bool ended;
 
 			if (chunk_sizes[c] == 1 && inputs[i].len > 400000) {
 				free(p);
 				continue;
 			}
 			compress(p, inputs[i].len, chunk_sizes[c], &packed);
-			ck_assert_msg(decompress(packed.bytes.data,
-			                  packed.bytes.len, chunk_sizes[c],
-			                  &plain, &taken, &ended, &f) == 0,
+			ck_assert_msg(
+			    decompress(packed.bytes.data, packed.bytes.len,
+			        chunk_sizes[c], &plain, &taken, &f) == 1,
 			    "%s: %s", inputs[i].what, f.cause);
-			ck_assert(ended);
 			ck_assert_uint_eq(taken, packed.bytes.len);
 			ck_assert_uint_eq(plain.bytes.len, inputs[i].len);
 			if (inputs[i].len > 0)
@@ -184,13 +180,10 @@ START_TEST(the_decoder_stops_where_the_frame_ends)
 		struct sink plain = { 0 };
 		struct fail f = { 0 };
 		size_t taken;
-		bool ended;
 
-		ck_assert_int_eq(
-		    decompress(packed.bytes.data, packed.bytes.len,
-		        chunk_sizes[c], &plain, &taken, &ended, &f),
-		    0);
-		ck_assert(ended);
+		ck_assert_int_eq(decompress(packed.bytes.data, packed.bytes.len,
+		                     chunk_sizes[c], &plain, &taken, &f),
+		    1);
 		ck_assert_uint_eq(taken, len);
 		ck_assert_uint_eq(plain.bytes.len, inputs[5].len);
 		buf_clear(&plain.bytes);
@@ -210,11 +203,9 @@ START_TEST(a_frame_cut_short_never_ends)
 		struct sink plain = { 0 };
 		struct fail f = { 0 };
 		size_t taken;
-		bool ended;
 
-		(void)decompress(
-		    packed.bytes.data, len, 4096, &plain, &taken, &ended, &f);
-		require(!ended);
+		require(decompress(packed.bytes.data, len, 4096, &plain, &taken,
+		            &f) != 1);
 		buf_clear(&plain.bytes);
 	}
 	buf_clear(&packed.bytes);
@@ -236,14 +227,12 @@ START_TEST(bytes_that_are_no_frame_are_damage)
 			struct sink plain = { 0 };
 			struct fail f = { 0 };
 			size_t taken;
-			bool ended;
 
 			ck_assert_int_eq(decompress((const uint8_t *)texts[i],
 			                     strlen(texts[i]), chunk_sizes[c],
-			                     &plain, &taken, &ended, &f),
+			                     &plain, &taken, &f),
 			    -1);
 			assert_failed(&f, FAIL_DAMAGED);
-			require(!ended);
 			buf_clear(&plain.bytes);
 		}
 }
@@ -264,20 +253,18 @@ START_TEST(a_changed_bit_is_damage_or_other_bytes_but_no_crash)
 		struct sink plain = { 0 };
 		struct fail f = { 0 };
 		size_t taken;
-		bool ended;
+		int rc;
 
 		if (round < 7 * 8) {
 			at = (size_t)round / 8;
 			bit = (uint8_t)(1 << round % 8);
 		}
 		packed.bytes.data[at] ^= bit;
-		if (decompress(packed.bytes.data, packed.bytes.len, 4096,
-		        &plain, &taken, &ended, &f) != 0) {
-			require(f.kind == FAIL_DAMAGED);
-			damaged++;
-		} else {
-			require(round >= 7 * 8);
-		}
+		rc = decompress(packed.bytes.data, packed.bytes.len, 4096,
+		    &plain, &taken, &f);
+		require(rc != -1 || f.kind == FAIL_DAMAGED);
+		require(rc != 1 || round >= 7 * 8);
+		damaged += rc != 1;
 		packed.bytes.data[at] ^= bit;
 		buf_clear(&plain.bytes);
 	}
@@ -314,11 +301,10 @@ START_TEST(a_full_end_stops_the_decoder)
 	struct sink packed = { 0 }, full = { .fail_behind = 100000 };
 	struct fail f = { 0 };
 	size_t taken;
-	bool ended;
 
 	compress(p, inputs[6].len, SIZE_MAX, &packed);
 	ck_assert_int_eq(decompress(packed.bytes.data, packed.bytes.len,
-	                     SIZE_MAX, &full, &taken, &ended, &f),
+	                     SIZE_MAX, &full, &taken, &f),
 	    -1);
 	assert_failed(&f, FAIL_SPACE);
 	buf_clear(&packed.bytes);
@@ -360,8 +346,8 @@ START_TEST(a_digest_counts_and_sums_what_passes)
 			struct sink out = { 0 };
 			struct digest digest = { 0 };
 			struct fail f = { 0 };
-			struct stream *s =
-			    digest_new(&digest, sink_stream(&out));
+			struct stream *s = digest_new(
+			    &digest, sink_stream(&out));
 			struct sum128 want = sum128(p, inputs[i].len);
 
 			ck_assert_ptr_nonnull(s);

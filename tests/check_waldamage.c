@@ -63,13 +63,13 @@ START_TEST(a_changed_byte_of_a_record_ends_the_chain_before_it)
 
 	begin_victim(&v);
 	for (int round = 0; round < 3000; round++) {
-		uint64_t at =
-		    v.w.start + next_random(&state) % (v.w.len - PAGE);
+		uint64_t at = v.w.start +
+		    next_random(&state) % (v.w.len - PAGE);
 		uint8_t *p = walmaker_at(&v.w, at);
 		uint8_t bit = (uint8_t)(1 << next_random(&state) % 8);
 		size_t r = record_of(&v, at);
-		uint64_t header =
-		    at % v.w.segsize < PAGE ? WALHDR_LONG : WALHDR_SHORT;
+		uint64_t header = at % v.w.segsize < PAGE ? WALHDR_LONG
+		                                          : WALHDR_SHORT;
 		struct walfacts f;
 
 		if (at % PAGE < header)
@@ -418,8 +418,8 @@ END_TEST
 
 START_TEST(an_empty_file_is_not_complete)
 {
-	struct walfacts f =
-	    scan_bytes((const uint8_t *)"", 0, 1 << 20, WALCHECK_START, 1);
+	struct walfacts f = scan_bytes(
+	    (const uint8_t *)"", 0, 1 << 20, WALCHECK_START, 1);
 
 	ck_assert_uint_eq(f.flags & WALFACTS_COMPLETE, 0);
 	ck_assert_ptr_nonnull(f.end_why);

@@ -476,8 +476,8 @@ START_TEST(an_event_may_stop_the_scan)
 	(void)make_history(&w, 16, made);
 	for (size_t stop = 1; stop < 4000; stop += 517)
 		for (size_t c = 0; c < N_CHUNK_SIZES; c++) {
-			struct seen *seen =
-			    see(&w, w.start, chunk_sizes[c], stop);
+			struct seen *seen = see(
+			    &w, w.start, chunk_sizes[c], stop);
 
 			ck_assert_uint_eq(seen->n_xacts, stop);
 			ck_assert_uint_eq(

@@ -156,8 +156,8 @@ check_abandoned(unsigned begun_before_cut, uint64_t given_up)
 
 	walmaker_begin(&w, WALCHECK_START, 5);
 	walmaker_fill_to(&w, cut_of(&w, 1) - begun_before_cut);
-	abandoned =
-	    walmaker_abandon(&w, 9000000, w.start + given_up * w.blcksz);
+	abandoned = walmaker_abandon(
+	    &w, 9000000, w.start + given_up * w.blcksz);
 	(void)walmaker_overwrite(&w, abandoned);
 	while (w.at < cut_of(&w, 5))
 		fill_segment(&w);

@@ -287,8 +287,8 @@ START_TEST(an_abandoned_record_may_be_overwritten_in_mid_segment)
 	walmaker_begin(&w, WALCHECK_START, 1);
 	walmaker_fill_to(&w, w.start + 200000);
 	complete = w.prev;
-	abandoned =
-	    walmaker_abandon(&w, 90000, w.start + 30 * (uint64_t)w.blcksz);
+	abandoned = walmaker_abandon(
+	    &w, 90000, w.start + 30 * (uint64_t)w.blcksz);
 	ck_assert_uint_eq(w.prev, complete);
 	(void)walmaker_overwrite(&w, abandoned);
 	fill_segment(&w);

@@ -29,6 +29,7 @@ static struct {
 	unsigned at, count; /* the call that fails; calls so far */
 	int error;          /* of files; memory is always ENOMEM */
 	const char *failed; /* its name, NULL if none has failed yet */
+	unsigned named;     /* links and renames that succeeded */
 
 	bool no_tmpfile;   /* as NFS: no nameless files */
 	bool no_noreplace; /* as old kernels: no flags of renameat2 */
@@ -71,8 +72,6 @@ FAULT_ALLOCATOR(aligned_alloc, (size_t to, size_t n), (to, n))
 	}
 
 FAULT_CALL(fsync, (int fd), (fd))
-FAULT_CALL(linkat, (int a, const char *from, int b, const char *to, int flags),
-    (a, from, b, to, flags))
 FAULT_CALL(mkdirat, (int dir, const char *path, mode_t mode), (dir, path, mode))
 FAULT_CALL(unlinkat, (int dir, const char *path, int flags), (dir, path, flags))
 FAULT_CALL(fstatat, (int dir, const char *path, struct stat *st, int flags),
@@ -90,9 +89,24 @@ __wrap_renameat2(int a, const char *from, int b, const char *to, unsigned flags)
 		errno = EINVAL;
 		return -1;
 	}
-	if (fault_here(FAULT_FILES, "renameat2"))
+	if (fault_here(FAULT_FILES, "renameat2") ||
+	    __real_renameat2(a, from, b, to, flags) != 0)
 		return -1;
-	return __real_renameat2(a, from, b, to, flags);
+	faults.named++;
+	return 0;
+}
+
+int __real_linkat(int a, const char *from, int b, const char *to, int flags);
+int __wrap_linkat(int a, const char *from, int b, const char *to, int flags);
+
+int
+__wrap_linkat(int a, const char *from, int b, const char *to, int flags)
+{
+	if (fault_here(FAULT_FILES, "linkat") ||
+	    __real_linkat(a, from, b, to, flags) != 0)
+		return -1;
+	faults.named++;
+	return 0;
 }
 
 /* Every third call is interrupted, the others move one to three bytes. */
@@ -228,6 +242,7 @@ failure_loop(const struct attempt *a, enum fault_kind kind, int error)
 		faults.at = ++n;
 		faults.count = 0;
 		faults.failed = NULL;
+		faults.named = 0;
 		faults.armed = true;
 		rc = a->run(a->arg, &f);
 		faults.armed = false;

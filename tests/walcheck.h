@@ -47,8 +47,8 @@ scan_bytes(const uint8_t *p, size_t len, size_t expect_len, uint64_t start,
 	struct walfacts whole = scan_once(&args, p, len, expect_len, SIZE_MAX);
 
 	for (size_t i = 0; i < N_CHUNK_SIZES; i++) {
-		struct walfacts f =
-		    scan_once(&args, p, len, expect_len, chunk_sizes[i]);
+		struct walfacts f = scan_once(
+		    &args, p, len, expect_len, chunk_sizes[i]);
 
 		ck_assert_msg(memcmp(&f, &whole, sizeof f) == 0,
 		    "in portions of %zu bytes the facts are others",

@@ -263,8 +263,8 @@ walmaker_fill_to(struct walmaker *w, uint64_t to)
 WALMAKER_INLINE uint64_t
 walmaker_switch(struct walmaker *w)
 {
-	uint64_t lsn =
-	    walmaker_record(w, WALMAKER_RM_XLOG, WALMAKER_SWITCH, 0, NULL, 0);
+	uint64_t lsn = walmaker_record(
+	    w, WALMAKER_RM_XLOG, WALMAKER_SWITCH, 0, NULL, 0);
 
 	w->at = (w->at + w->segsize - 1) / w->segsize * w->segsize;
 	return lsn;

@@ -25,7 +25,7 @@ struct push_args {
  * Archive the file at path, whose last component is its name in pg_wal, and
  * what else its timeline needs (push_line.h).  0: it is durable in every
  * store.  -1: kinds REFUSED (other content under that name, another cluster's
- * WAL, misnamed), DAMAGED (on_damage = refuse), CONFIG, and those worth
+ * WAL, misnamed, damaged with on_damage = refuse), CONFIG, and those worth
  * another try.
  */
 int push_file(const struct push_args *args, const char *path, struct fail *f);

@@ -37,7 +37,14 @@ struct settings {
 	struct texts warnings;
 };
 
-/* Remember a text once.  0, or -1 without memory. */
+/*
+ * Names become parts of paths, keys and environment variables: letters,
+ * digits, '.', '_', '-', at most 63, no '.' in front.  0 or -1.
+ */
+int settings_check_name(
+    const char *kind, const char *name, const char *origin, struct fail *f);
+
+/* Remember a text.  0, or -1 without memory. */
 int texts_add(struct texts *t, const char *text);
 
 /* Check and remember; the texts of *said are copied. */

@@ -22,6 +22,7 @@ void conn_close(struct conn *c);
 /* What archiving looks like from the server. */
 struct conn_archiver {
 	uint64_t sysid;
+	uint32_t tli; /* of the last checkpoint */
 	char archive_mode[16];
 	char archive_command[1024]; /* or the archive library's name */
 	bool in_recovery;

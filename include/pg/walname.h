@@ -16,8 +16,8 @@
 /* Room for the longest name, a .backup, and its NUL. */
 #define WALNAME_TEXT 48
 
-#define WAL_SEGSIZE_MIN ((uint32_t)1024 * 1024)
-#define WAL_SEGSIZE_MAX ((uint32_t)1024 * 1024 * 1024)
+#define WAL_SEGSIZE_MIN UINT32_C(0x100000)
+#define WAL_SEGSIZE_MAX UINT32_C(0x40000000)
 
 enum walname_kind {
 	WALNAME_SEGMENT, /* 24 digits */

@@ -7,8 +7,6 @@
 #ifndef WALVAULT_STREAM_CODEC_H
 #define WALVAULT_STREAM_CODEC_H
 
-#include <stdbool.h>
-
 #include "stream.h"
 
 enum codec_id {
@@ -33,12 +31,12 @@ struct decoder;
 struct decoder *decoder_new(enum codec_id id);
 
 /*
- * Take from bytes, push what comes out into out.  *used is how much was taken;
- * *frame_end becomes true when a frame is complete: what follows is not part
- * of it.  0 or -1 (FAIL_DAMAGED if the bytes are not a frame).
+ * Take from bytes, push what comes out into out.  *used is how much was taken.
+ * 0 all taken, more is wanted; 1 a frame is complete, what follows is not part
+ * of it; -1 (FAIL_DAMAGED if the bytes are not a frame).
  */
 int decoder_push(struct decoder *d, const void *bytes, size_t len,
-    struct stream *out, size_t *used, bool *frame_end, struct fail *f);
+    struct stream *out, size_t *used, struct fail *f);
 
 void decoder_free(struct decoder *d);
 

@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "async.h"
 #include "control.h"
 #include "fetch.h"
 #include "fork.h"
@@ -157,6 +158,16 @@ publish(struct placer *p)
 	return 0;
 }
 
+/* Some file systems tell of a failed write only at close, which a nameless
+ * file must not have before it is linked. */
+static int
+close_early(int fd)
+{
+	int copy = dup(fd);
+
+	return copy < 0 ? -1 : close(copy);
+}
+
 static int
 placer_finish(struct stream *stream, struct fail *f)
 {
@@ -164,6 +175,8 @@ placer_finish(struct stream *stream, struct fail *f)
 
 	if (p->fetch->name.kind == WALNAME_SEGMENT && check_segment(p, f) != 0)
 		return -1;
+	if (close_early(p->fd) != 0)
+		return place_failed(p, "close", f);
 	if (publish(p) != 0)
 		return place_failed(p, "put into place", f);
 	return 0;
@@ -288,6 +301,12 @@ get_file(struct fetch *x, struct repository *r, const char *key, struct fail *f)
 
 	if (out == NULL)
 		return -1;
+	/* Writing goes on while the next bytes are decompressed. */
+	if (x->name.kind == WALNAME_SEGMENT) {
+		out = async_new(out);
+		if (out == NULL)
+			return fail_errno(f, x->dest, "memory or thread");
+	}
 	return object_read(r->store, &r->layout, key, out, &seen, f);
 }
 
@@ -338,12 +357,16 @@ check_fork(struct fetch *x, uint32_t segsize, struct fail *f)
 	    newer, newer);
 }
 
-/* Ask one store.  0, 1 it has none, -1. */
+/*
+ * Ask one store.  0, 1 it has none, -1.  "None" holds only if this is still
+ * the repository: a directory looks empty the moment its disk is unmounted.
+ */
 static int
 get_from(struct fetch *x, struct repository *r, struct fail *f)
 {
 	struct identity id;
 	char key[LAYOUT_KEY_MAX];
+	int rc;
 
 	if (repository_open(r, f) != 0)
 		return -1;
@@ -356,9 +379,12 @@ get_from(struct fetch *x, struct repository *r, struct fail *f)
 	    check_fork(x, id.segsize, f) != 0)
 		return -1;
 	layout_wal(&r->layout, &x->name, NULL, key);
-	if (x->name.kind == WALNAME_HISTORY)
-		return get_history(x, r, key, f);
-	return get_file(x, r, key, f);
+	rc = x->name.kind == WALNAME_HISTORY ? get_history(x, r, key, f)
+	                                     : get_file(x, r, key, f);
+	if (rc == 1 &&
+	    (repository_open(r, f) != 0 || repository_require(r, &id, f) != 0))
+		return -1;
+	return rc;
 }
 
 /* Absent is what all stores say; any other failure outweighs it. */
@@ -477,8 +503,8 @@ find_cluster(struct fetch *x, struct fail *f)
 		return 0;
 	above(x->dest, 2, top);
 	for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++) {
-		int rc =
-		    dirs[i] != NULL ? control_read(dirs[i], &x->control, f) : 1;
+		int rc = dirs[i] != NULL ? control_read(dirs[i], &x->control, f)
+		                         : 1;
 
 		if (rc < 0)
 			return -1;

@@ -17,6 +17,7 @@ struct search {
 	const struct find_target *target;
 	struct find_answer *answer;
 	size_t first, last; /* the run being searched */
+	size_t start;       /* where in it the search begins */
 	bool found;
 };
 
@@ -88,7 +89,8 @@ match_record(void *arg, uint64_t lsn, uint64_t end, int64_t time)
 
 	(void)end;
 	(void)time;
-	if (s->target->type == FIND_LSN && lsn >= s->target->lsn)
+	if (s->target->type == FIND_LSN && lsn >= s->target->lsn &&
+	    lsn >= s->target->from)
 		return stop_at(s, lsn, !s->target->exclusive);
 	return 0;
 }
@@ -99,6 +101,8 @@ match_xact(void *arg, const struct walxact *x)
 	struct search *s = arg;
 	const struct find_target *t = s->target;
 
+	if (x->lsn < t->from)
+		return 0;
 	if (t->type == FIND_TIME &&
 	    (t->exclusive ? x->time >= t->time : x->time > t->time))
 		return stop_at(s, x->lsn, false);
@@ -113,7 +117,7 @@ match_point(void *arg, const struct walrestore_point *p, uint64_t end)
 	struct search *s = arg;
 
 	(void)end;
-	if (s->target->type != FIND_NAME ||
+	if (s->target->type != FIND_NAME || p->lsn < s->target->from ||
 	    strcmp(p->name, s->target->name) != 0)
 		return 0;
 	/* The server stops at the first; a second one is worth knowing of. */
@@ -132,7 +136,7 @@ search_run(struct search *s, struct fail *f)
 		.restore_point = match_point,
 		.arg = s };
 
-	for (size_t i = s->first; i <= s->last; i++) {
+	for (size_t i = s->start; i <= s->last; i++) {
 		if (!may_match(s, i))
 			continue;
 		if (line_scan(s->line, i, i, &events, f) != 0)
@@ -240,7 +244,7 @@ measure(struct search *s)
 
 	a->covered_lsn = line_end_lsn(&s->line->segment[s->last]);
 	a->covered_time = WAL_NO_TIME;
-	for (size_t i = s->first; i <= s->last; i++) {
+	for (size_t i = s->start; i <= s->last; i++) {
 		struct walxact x;
 
 		if (s->line->segment[i].facts.timed_max > a->covered_time)
@@ -353,6 +357,7 @@ find_on_line(const struct line *l, const struct find_target *t,
 			.target = t,
 			.answer = a,
 			.first = i,
+			.start = i,
 			.last = line_run_end(l, i) };
 		int rc = 0;
 
@@ -360,7 +365,7 @@ find_on_line(const struct line *l, const struct find_target *t,
 		if (t->from != LSN_NONE) {
 			if (line_end_lsn(&l->segment[s.last]) <= t->from)
 				continue;
-			s.first = segment_of(&s, t->from);
+			s.start = segment_of(&s, t->from);
 		}
 		if (l->segment[s.first].facts.segsize != 0)
 			rc = ask_run(&s, f);

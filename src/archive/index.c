@@ -13,8 +13,8 @@ append(struct index_list *l, const struct index_object *o)
 {
 	if (l->n == l->cap) {
 		size_t cap = l->cap == 0 ? 64 : l->cap * 2;
-		struct index_object *more =
-		    reallocarray(l->list, cap, sizeof *more);
+		struct index_object *more = reallocarray(
+		    l->list, cap, sizeof *more);
 
 		if (more == NULL)
 			return -1;

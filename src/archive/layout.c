@@ -2,7 +2,6 @@
 /* Where things are in a repository: see layout.h. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -109,21 +108,32 @@ layout_parse_wal(const char *key, struct walname *name)
 	return LAYOUT_OTHER;
 }
 
+/* A decimal number without sign, blanks or leading zeros; moves *p. */
+static int
+parse_number(const char **p, uint64_t max, uint64_t *v)
+{
+	const char *start = *p;
+
+	*v = 0;
+	for (; **p >= '0' && **p <= '9'; (*p)++) {
+		uint64_t digit = (uint64_t)(**p - '0');
+
+		if (*v > (max - digit) / 10)
+			return -1;
+		*v = *v * 10 + digit;
+	}
+	return *p == start || *start == '0' ? -1 : 0;
+}
+
 int
 layout_parse_system(const char *text, uint64_t *sysid, uint32_t *generation)
 {
-	char *end;
-	unsigned long long id = strtoull(text, &end, 10);
-	unsigned long gen;
+	uint64_t gen;
 
-	if (end == text || *end != '.' || id == 0 || text[0] == '-')
+	if (parse_number(&text, UINT64_MAX, sysid) != 0 || *text++ != '.' ||
+	    parse_number(&text, UINT32_MAX, &gen) != 0 ||
+	    (*text != '/' && *text != '\0'))
 		return -1;
-	text = end + 1;
-	gen = strtoul(text, &end, 10);
-	if (end == text || (*end != '/' && *end != '\0') || gen == 0 ||
-	    gen > UINT32_MAX || text[0] == '-')
-		return -1;
-	*sysid = id;
 	*generation = (uint32_t)gen;
 	return 0;
 }

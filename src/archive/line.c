@@ -22,8 +22,8 @@ add_segments(struct line *l, const struct index_timeline *t, uint64_t begin,
 			continue;
 		/* The list grows in steps of 1024: lines are long. */
 		if (l->n % 1024 == 0) {
-			more =
-			    reallocarray(l->segment, l->n + 1024, sizeof *more);
+			more = reallocarray(
+			    l->segment, l->n + 1024, sizeof *more);
 			if (more == NULL)
 				return -1;
 			l->segment = more;
@@ -127,8 +127,8 @@ load(struct line *l, bool own, struct fail *f)
 
 	for (size_t i = 0; rc == 0 && !own && i < l->history.n; i++) {
 		const struct timeline_entry *a = &l->history.ancestors[i];
-		const struct index_timeline *t =
-		    index_timeline(l->index, a->tli);
+		const struct index_timeline *t = index_timeline(
+		    l->index, a->tli);
 		uint64_t end = a->switch_lsn / segsize;
 
 		if (t != NULL)

@@ -38,8 +38,8 @@ note_write(struct store *s, const char *key, struct buf *b, struct fail *f)
 	sum128_format(&sum, text);
 	if (note_add(b, "sum", text) != 0)
 		return fail_errno(f, key, "memory");
-	out =
-	    store_put(s, key, &(struct store_attrs){ .size_hint = b->len }, f);
+	out = store_put(
+	    s, key, &(struct store_attrs){ .size_hint = b->len }, f);
 	if (out == NULL)
 		return -1;
 	if (stream_write(out, b->data, b->len, f) == 0)

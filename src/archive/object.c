@@ -87,9 +87,12 @@ damaged(struct fail *f, const char *object, const char *why)
 
 /* A whole, checked frame at p?  As object_decode_header. */
 static int
-check_frame(const uint8_t *p, size_t len, uint32_t magic, size_t max,
-    const char *object, size_t *used, struct fail *f)
+check_frame(const uint8_t *p, size_t len, uint32_t magic, const char *object,
+    size_t *used, struct fail *f)
 {
+	size_t max = magic == FRAME_MAGIC_HEADER ? OBJECT_HEADER_MAX
+	                                         : OBJECT_TRAILER_MAX;
+
 	if (len < FRAME_HEAD)
 		return 1;
 	if (decode_u32(p) != magic ||
@@ -204,8 +207,7 @@ int
 object_decode_header(const uint8_t *bytes, size_t len, const char *object,
     struct object_header *h, size_t *used, struct fail *f)
 {
-	int rc = check_frame(
-	    bytes, len, FRAME_MAGIC_HEADER, OBJECT_HEADER_MAX, object, used, f);
+	int rc = check_frame(bytes, len, FRAME_MAGIC_HEADER, object, used, f);
 
 	if (rc != 0)
 		return rc;
@@ -215,6 +217,11 @@ object_decode_header(const uint8_t *bytes, size_t len, const char *object,
 		return -1;
 	if (h->kind == 0 || h->key[0] == '\0')
 		return damaged(f, object, "its header says too little");
+	if (h->has_facts &&
+	    (!walname_segsize_ok(h->facts.segsize) || h->facts.blcksz < 1024 ||
+	        h->facts.blcksz > 65536 ||
+	        (h->facts.blcksz & (h->facts.blcksz - 1)) != 0))
+		return damaged(f, object, "unlawful sizes in its facts");
 	if (codec_name(h->codec) == NULL)
 		return fail_set(f, FAIL_CONFIG, object,
 		    "compressed with codec %d, unknown to this program",
@@ -263,8 +270,7 @@ int
 object_decode_trailer(const uint8_t *bytes, size_t len, const char *object,
     struct object_trailer *t, size_t *used, struct fail *f)
 {
-	int rc = check_frame(bytes, len, FRAME_MAGIC_TRAILER,
-	    OBJECT_TRAILER_MAX, object, used, f);
+	int rc = check_frame(bytes, len, FRAME_MAGIC_TRAILER, object, used, f);
 
 	if (rc != 0)
 		return rc;

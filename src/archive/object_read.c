@@ -99,17 +99,16 @@ static int
 decode(struct reader *r, const uint8_t *p, size_t len, size_t *taken,
     struct fail *f)
 {
-	bool end;
+	int rc = decoder_push(r->decoder, p, len, &r->plain_out, taken, f);
 
-	if (decoder_push(r->decoder, p, len, &r->plain_out, taken, &end, f) !=
-	    0) {
+	if (rc < 0) {
 		if (f->object[0] == '\0')
 			(void)snprintf(
 			    f->object, sizeof f->object, "%s", r->object);
 		return -1;
 	}
 	count_stored(r, p, *taken);
-	if (end)
+	if (rc == 1)
 		r->state = AT_FRAME;
 	return 0;
 }

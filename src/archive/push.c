@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "async.h"
 #include "clock.h"
 #include "codec.h"
 #include "control.h"
@@ -32,6 +33,9 @@
 
 /* walpush stays under 64 MiB whatever the segment size. */
 #define SPOOL_MEMORY ((size_t)24 * 1024 * 1024)
+
+/* An unfilled segment is given this long to be filled. */
+#define YOUNG_SECONDS 120
 
 #define SMALL_FILE_MAX ((size_t)1024 * 1024)
 
@@ -54,13 +58,18 @@ prepared_clear(struct prepared *r)
 static struct stream *
 new_pipeline(const struct push *p, struct prepared *r)
 {
+	struct stream *next;
+
 	spool_free(r->payload);
 	r->payload = spool_new(SPOOL_MEMORY, p->args->spool_dir);
 	if (r->payload == NULL)
 		return NULL;
-	return digest_new(&r->plain,
-	    codec_encoder_new(
-	        CODEC_LZ4, p->args->compress_level, spool_stream(r->payload)));
+	next = codec_encoder_new(
+	    CODEC_LZ4, p->args->compress_level, spool_stream(r->payload));
+	/* Small texts are not worth a thread. */
+	if (p->name.kind == WALNAME_SEGMENT || p->name.kind == WALNAME_PARTIAL)
+		next = async_new(next);
+	return digest_new(&r->plain, next);
 }
 
 static int
@@ -179,6 +188,22 @@ is_sound(const struct walfacts *w)
 }
 
 /*
+ * Was the file written to lately?  A server that starts again after a crash
+ * may ask for a segment that it is only just filling.
+ */
+static bool
+is_young(const char *path)
+{
+	struct stat st;
+	int64_t age;
+
+	if (stat(path, &st) != 0)
+		return false;
+	age = clock_now() / 1000000 + CLOCK_PG_EPOCH_UNIX - st.st_mtim.tv_sec;
+	return age >= 0 && age < YOUNG_SECONDS;
+}
+
+/*
  * A segment whose chain does not reach its end.  A cascaded standby hands
  * over the last, incomplete segment of a timeline under its full name; that
  * must not take the name of the whole one.  Anything else is damage.
@@ -200,7 +225,8 @@ judge_segment(struct push *p, struct prepared *r, struct fail *f)
 		log_info("archive: %s: timeline %u ends in it at %s, stored "
 		         "as .partial",
 		    p->path, p->name.tli, lsn);
-		(void)strcat(p->name.text, ".partial");
+		(void)snprintf(p->name.text + WALNAME_SEGMENT_LEN,
+		    sizeof p->name.text - WALNAME_SEGMENT_LEN, ".partial");
 		p->name.kind = WALNAME_PARTIAL;
 		return 0;
 	}
@@ -209,7 +235,13 @@ judge_segment(struct push *p, struct prepared *r, struct fail *f)
 		    "not whole on this standby (%s at %s): waiting for its "
 		    "timeline's history or the primary's copy",
 		    w->end_why, lsn);
-	(void)fail_set(f, FAIL_DAMAGED, p->path, "%s at %s", w->end_why, lsn);
+	if ((w->flags & WALFACTS_TAIL_ZERO) && is_young(p->path))
+		return fail_set(f, FAIL_TRANSIENT, p->path,
+		    "not filled behind %s, and written to not long ago: the "
+		    "server may still be writing it",
+		    lsn);
+	(void)fail_set(
+	    f, FAIL_REFUSED, p->path, "damaged WAL: %s at %s", w->end_why, lsn);
 	if (p->args->refuse_damaged)
 		return fail_hint(f,
 		    "pg_wal grows until this is solved; on_damage = archive "
@@ -267,34 +299,43 @@ check_text(const struct push *p, const struct buf *b, struct fail *f)
 	return 0;
 }
 
+/* Push bytes at hand through the pipeline. */
+static int
+spool_bytes(const struct push *p, const struct buf *b, struct prepared *r,
+    struct fail *f)
+{
+	struct stream *pipe = new_pipeline(p, r);
+	int rc;
+
+	if (pipe == NULL)
+		return fail_errno(f, p->path, "memory");
+	rc = stream_write(pipe, b->data, b->len, f);
+	if (rc == 0)
+		rc = stream_finish(pipe, f);
+	stream_free(pipe);
+	return rc;
+}
+
 static int
 prepare_text(struct push *p, struct prepared *r, struct fail *f)
 {
-	struct stream *pipe = NULL;
 	struct buf b = { 0 };
-	int rc = io_read_file(AT_FDCWD, p->path, SMALL_FILE_MAX, &b, f);
+	int rc;
 
-	if (rc == 1)
-		rc = fail_set(f, FAIL_TRANSIENT, p->path, "no such file");
-	if (rc == 0 && p->sysid == 0) {
-		rc = fail_set(f, FAIL_CONFIG, p->path,
+	if (p->sysid == 0) {
+		(void)fail_set(f, FAIL_CONFIG, p->path,
 		    "no pg_control tells which cluster it belongs to");
-		(void)fail_hint(
+		return fail_hint(
 		    f, "run in the data directory or give --pgdata");
 	}
+	rc = io_read_file(AT_FDCWD, p->path, SMALL_FILE_MAX, &b, f);
+	if (rc == 1)
+		rc = fail_set(f, FAIL_TRANSIENT, p->path, "no such file");
 	if (rc == 0)
 		rc = check_text(p, &b, f);
-	if (rc == 0) {
-		pipe = new_pipeline(p, r);
-		if (pipe == NULL)
-			rc = fail_errno(f, p->path, "memory");
-	}
 	if (rc == 0)
-		rc = stream_write(pipe, b.data, b.len, f);
-	if (rc == 0)
-		rc = stream_finish(pipe, f);
+		rc = spool_bytes(p, &b, r, f);
 	r->sysid = p->sysid;
-	stream_free(pipe);
 	buf_clear(&b);
 	return rc;
 }

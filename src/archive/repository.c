@@ -239,7 +239,7 @@ repository_add_identity(
     struct repository *r, const struct identity *id, struct fail *f)
 {
 	struct buf b = { 0 };
-	struct identity old;
+	struct identity old = { 0 };
 	char key[LAYOUT_KEY_MAX];
 	int rc;
 

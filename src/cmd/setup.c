@@ -98,8 +98,8 @@ setup_stores(struct setup *s, struct fail *f)
 		(void)snprintf(s->repos[i].layout.cluster,
 		    sizeof s->repos[i].layout.cluster, "%s",
 		    conf_cluster(s->conf));
-		s->repos[i].layout.generation =
-		    (uint32_t)conf_number(s->conf, OPT_GENERATION);
+		s->repos[i].layout.generation = (uint32_t)conf_number(
+		    s->conf, OPT_GENERATION);
 		s->n++;
 	}
 	return 0;

@@ -12,7 +12,7 @@ show(struct json *json, const char *section, const char *name,
 	char key[128];
 	int n = 0;
 
-	for (; name[n] != '\0' && n < (int)sizeof key - 1; n++)
+	for (; n < (int)sizeof key - 1 && name[n] != '\0'; n++)
 		key[n] = name[n] == '-' ? '_' : name[n];
 	key[n] = '\0';
 	if (json == NULL) {
@@ -36,22 +36,21 @@ show_all(struct setup *s, struct json *json)
 	(void)snprintf(
 	    section, sizeof section, "[cluster %s]", conf_cluster(s->conf));
 	for (enum option_id id = 0; id < OPT_COUNT; id++) {
-		const char *origin;
+		const char *origin, *value = conf_text(s->conf, id, &origin);
 
 		if (option_of(id)->scope == SCOPE_CLUSTER)
-			show(json, section, option_of(id)->name,
-			    conf_text(s->conf, id, &origin), origin);
+			show(json, section, option_of(id)->name, value, origin);
 	}
 	for (size_t i = 0; i < conf_n_stores(s->conf); i++) {
 		(void)snprintf(section, sizeof section, "[store %s]",
 		    conf_store_name(s->conf, i));
 		for (enum option_id id = 0; id < OPT_COUNT; id++) {
-			const char *origin;
+			const char *origin, *value;
 
-			if (option_of(id)->scope == SCOPE_STORE)
-				show(json, section, option_of(id)->name,
-				    conf_store_text(s->conf, i, id, &origin),
-				    origin);
+			if (option_of(id)->scope != SCOPE_STORE)
+				continue;
+			value = conf_store_text(s->conf, i, id, &origin);
+			show(json, section, option_of(id)->name, value, origin);
 		}
 	}
 }

@@ -25,8 +25,8 @@ choose_cluster(struct conf *c, struct fail *f)
 	char list[256] = "";
 
 	if (named == NULL && known->n <= 1) {
-		c->cluster =
-		    known->n == 1 ? known->text[0] : CONF_DEFAULT_CLUSTER;
+		c->cluster = known->n == 1 ? known->text[0]
+		                           : CONF_DEFAULT_CLUSTER;
 		return 0;
 	}
 	for (size_t i = 0; i < known->n; i++) {
@@ -47,9 +47,8 @@ choose_cluster(struct conf *c, struct fail *f)
 		return fail_set(f, FAIL_CONFIG, named->origin,
 		    "no cluster '%s' in the configuration: it has %s",
 		    named->value, list);
-	if (strpbrk(named->value, "/ ") != NULL || named->value[0] == '.')
-		return fail_set(f, FAIL_CONFIG, named->origin,
-		    "'%s' is no name for a cluster", named->value);
+	if (settings_check_name("cluster", named->value, named->origin, f) != 0)
+		return -1;
 	c->cluster = named->value;
 	return 0;
 }

@@ -22,7 +22,7 @@ static const struct option options[OPT_COUNT] = {
   NULL, NULL, "DIR",
   "the cluster's data directory" },
 { OPT_SYSID, "sysid", OPTION_COUNT, SCOPE_RUN,
-  CMD_WALFETCH | CMD_INFO | CMD_CHECK | CMD_FIND | CMD_LS, NULL, 1, UINT64_MAX,
+  CMD_WALFETCH | CMD_INFO | CMD_CHECK | CMD_FIND | CMD_CAT, NULL, 1, UINT64_MAX,
   NULL, NULL, "NUMBER",
   "the cluster's system identifier, where there is no data directory" },
 { OPT_GENERATION, "generation", OPTION_COUNT, SCOPE_CLUSTER, CMD_ALL,

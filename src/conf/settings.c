@@ -106,16 +106,15 @@ settings_clear(struct settings *s)
 	texts_clear(&s->warnings);
 }
 
-/* Names become parts of paths, keys and environment variables. */
-static int
-check_name(
+int
+settings_check_name(
     const char *kind, const char *name, const char *origin, struct fail *f)
 {
 	static const char letters[] =
 	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 	    "._-";
 
-	if (*name != '\0' && *name != '.' &&
+	if (*name != '\0' && *name != '.' && strlen(name) < 64 &&
 	    name[strspn(name, letters)] == '\0')
 		return 0;
 	return fail_set(f, FAIL_CONFIG, origin,
@@ -135,7 +134,7 @@ file_section(struct settings *s, const struct ini_line *l, struct fail *f)
 		    "unknown section [%s]: there are [defaults], "
 		    "[cluster NAME] and [store NAME]",
 		    l->section);
-	if (check_name(l->section, l->name, l->origin, f) != 0)
+	if (settings_check_name(l->section, l->name, l->origin, f) != 0)
 		return -1;
 	if (texts_add_once(cluster ? &s->clusters : &s->stores, l->name) != 0)
 		return no_memory(f);
@@ -296,8 +295,8 @@ settings_read_environment(
 		if (strncmp(*e, ENV_PREFIX, prefix) != 0)
 			continue;
 		(void)snprintf(origin, sizeof origin, "%.*s", (int)len, *e);
-		said.option =
-		    env_option(s, *e + prefix, len - prefix, &said.section);
+		said.option = env_option(
+		    s, *e + prefix, len - prefix, &said.section);
 		if (said.option == NULL) {
 			if (unknown_variable(s, origin, f) != 0)
 				return -1;
@@ -349,8 +348,8 @@ settings_read_arguments(struct settings *s, enum command command, int argc,
 	bool only_arguments = false;
 
 	for (int i = 0; i < argc; i++) {
-		bool option =
-		    argv[i][0] == '-' && argv[i][1] != '\0' && !only_arguments;
+		bool option = argv[i][0] == '-' && argv[i][1] != '\0' &&
+		    !only_arguments;
 
 		if (option && strcmp(argv[i], "--") == 0) {
 			only_arguments = true;

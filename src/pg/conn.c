@@ -118,7 +118,8 @@ int
 conn_archiver(struct conn *c, struct conn_archiver *out, struct fail *f)
 {
 	static const char query[] =
-	    "SELECT system_identifier, current_setting('archive_mode'), "
+	    "SELECT system_identifier, timeline_id, "
+	    "current_setting('archive_mode'), "
 	    "coalesce(nullif(current_setting('archive_library', true), ''), "
 	    "current_setting('archive_command')), pg_is_in_recovery(), "
 	    "archived_count, failed_count, coalesce(last_archived_wal, ''), "
@@ -126,7 +127,8 @@ conn_archiver(struct conn *c, struct conn_archiver *out, struct fail *f)
 	    "coalesce(last_archived_time, '-infinity'), false), "
 	    "CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() "
 	    "ELSE pg_current_wal_lsn() END "
-	    "FROM pg_control_system(), pg_stat_archiver";
+	    "FROM pg_control_system(), pg_control_checkpoint(), "
+	    "pg_stat_archiver";
 	PGresult *r = PQexec(c->pg, query);
 
 	if (PQresultStatus(r) != PGRES_TUPLES_OK || PQntuples(r) != 1) {
@@ -139,15 +141,16 @@ conn_archiver(struct conn *c, struct conn_archiver *out, struct fail *f)
 	}
 	*out = (struct conn_archiver){ 0 };
 	out->sysid = strtoull(PQgetvalue(r, 0, 0), NULL, 10);
-	copy(out->archive_mode, sizeof out->archive_mode, r, 1);
-	copy(out->archive_command, sizeof out->archive_command, r, 2);
-	out->in_recovery = PQgetvalue(r, 0, 3)[0] == 't';
-	out->archived_count = strtoull(PQgetvalue(r, 0, 4), NULL, 10);
-	out->failed_count = strtoull(PQgetvalue(r, 0, 5), NULL, 10);
-	copy(out->last_archived, sizeof out->last_archived, r, 6);
-	copy(out->last_failed, sizeof out->last_failed, r, 7);
-	out->failing = PQgetvalue(r, 0, 8)[0] == 't';
-	if (lsn_parse(PQgetvalue(r, 0, 9), &out->current_lsn) != 0)
+	out->tli = (uint32_t)strtoul(PQgetvalue(r, 0, 1), NULL, 10);
+	copy(out->archive_mode, sizeof out->archive_mode, r, 2);
+	copy(out->archive_command, sizeof out->archive_command, r, 3);
+	out->in_recovery = PQgetvalue(r, 0, 4)[0] == 't';
+	out->archived_count = strtoull(PQgetvalue(r, 0, 5), NULL, 10);
+	out->failed_count = strtoull(PQgetvalue(r, 0, 6), NULL, 10);
+	copy(out->last_archived, sizeof out->last_archived, r, 7);
+	copy(out->last_failed, sizeof out->last_failed, r, 8);
+	out->failing = PQgetvalue(r, 0, 9)[0] == 't';
+	if (lsn_parse(PQgetvalue(r, 0, 10), &out->current_lsn) != 0)
 		out->current_lsn = LSN_NONE;
 	PQclear(r);
 	return 0;

@@ -52,8 +52,8 @@ decode(
 	crc = crc_offset(out->control_version);
 	if (crc == 0)
 		return 0;
-	out->crc_ok =
-	    (crc32c(0xFFFFFFFF, p, crc) ^ 0xFFFFFFFF) == decode_u32(p + crc);
+	out->crc_ok = (crc32c(0xFFFFFFFF, p, crc) ^ 0xFFFFFFFF) ==
+	    decode_u32(p + crc);
 	out->segsize = decode_u32(p + 228);
 	if (!walname_segsize_ok(out->segsize))
 		out->segsize = 0;

@@ -25,8 +25,8 @@ skip_blanks(const char *p)
 static int
 append_entry(struct timeline *t, struct timeline_entry entry)
 {
-	struct timeline_entry *more =
-	    reallocarray(t->ancestors, t->n + 1, sizeof *more);
+	struct timeline_entry *more = reallocarray(
+	    t->ancestors, t->n + 1, sizeof *more);
 
 	if (more == NULL)
 		return -1;

@@ -184,8 +184,8 @@ walrecord_xact(const uint8_t *bytes, size_t len, int major, struct walxact *x)
 		x->kind = WALXACT_ABORT_PREPARED;
 		break;
 	}
-	x->xid =
-	    r.info & XACT_HAS_INFO ? prepared_xid(data, data_len, major) : 0;
+	x->xid = r.info & XACT_HAS_INFO ? prepared_xid(data, data_len, major)
+	                                : 0;
 	return 0;
 }
 

@@ -269,8 +269,15 @@ take(struct walscan *s, const uint8_t *p, size_t n)
 		body = n > header ? n - header : 0;
 	}
 	s->rec_crc = crc32c(s->rec_crc, p + (n - body), body);
-	/* Without memory for more, the xid of a prepared one stays unknown. */
-	(void)buf_append(&s->kept, p, keep < n ? keep : n);
+	if (keep > n)
+		keep = n;
+	/* Without memory for more, the xid of a prepared one stays unknown:
+	 * what there is room for suffices for all else. */
+	if (buf_append(&s->kept, p, keep) != 0) {
+		if (keep > s->kept.cap - s->kept.len)
+			keep = s->kept.cap - s->kept.len;
+		(void)buf_append(&s->kept, p, keep);
+	}
 	s->rec_got += (uint32_t)n;
 }
 
@@ -382,8 +389,8 @@ check_continuation(struct walscan *s, const struct walhdr *h)
 	if (h->info & WALHDR_FIRST_IS_OVERWRITE) {
 		if (h->info & WALHDR_FIRST_IS_CONTRECORD)
 			return "wrong page flags";
-		s->facts.flags |=
-		    WALFACTS_OVERWRITE | (first ? WALFACTS_OVERWRITE_FIRST : 0);
+		s->facts.flags |= WALFACTS_OVERWRITE |
+		    (first ? WALFACTS_OVERWRITE_FIRST : 0);
 		/* An abandoned record whose link was never read is no link
 		 * of the chain. */
 		if (s->in_record && s->rec_got < WALRECORD_HEADER &&
@@ -554,8 +561,8 @@ unfinished_facts(const struct walscan *s, struct walfacts *f)
 	f->unfinished = s->rec_lsn;
 	f->unfinished_len = s->rec_total;
 	f->unfinished_here = s->rec_got;
-	f->tail_len =
-	    (uint8_t)(s->kept.len < WALFACTS_CUT ? s->kept.len : WALFACTS_CUT);
+	f->tail_len = (uint8_t)(s->kept.len < WALFACTS_CUT ? s->kept.len
+	                                                   : WALFACTS_CUT);
 	memcpy(f->tail, s->kept.data, f->tail_len);
 }
 

@@ -8,7 +8,6 @@
  * rename(2) without replacement, behind fsync of the file and before fsync of
  * the directory.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -21,6 +20,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "file_tree.h"
 #include "io.h"
 #include "store_file.h"
 
@@ -139,8 +139,8 @@ open_place(struct file_store *s, const char *key, bool make,
 			next = open_dir(s, place->dir, place->name, make);
 		if (next < 0) {
 			bool missing = !make && errno == ENOENT;
-			int rc =
-			    missing ? 1 : failed(&s->store, key, "open", f);
+			int rc = missing ? 1
+			                 : failed(&s->store, key, "open", f);
 
 			close_place(place);
 			return rc;
@@ -152,6 +152,30 @@ open_place(struct file_store *s, const char *key, bool make,
 		return 0;
 	close_place(place);
 	return failed(&s->store, key, "open", f);
+}
+
+/*
+ * fsync a key's directory and all above it up to the root.  Those above may
+ * have been made by a process that died before it could do so.
+ */
+static int
+sync_dirs(const struct place *place, const char *key)
+{
+	int dir = dup(place->dir), rc;
+
+	if (dir < 0)
+		return -1;
+	rc = fsync(dir);
+	for (; rc == 0 && (key = strchr(key, '/')) != NULL; key++) {
+		int up = openat(dir, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		rc = up < 0 ? -1 : fsync(up);
+		(void)close(dir);
+		dir = up;
+	}
+	if (dir >= 0)
+		(void)close(dir);
+	return rc;
 }
 
 struct file_put {
@@ -238,8 +262,9 @@ put_finish(struct stream *stream, struct fail *f)
 		return put_failed(p, "publish", f);
 	if (rc == 1)
 		return 1;
-	return fsync(p->place.dir) == 0 ? 0
-	                                : put_failed(p, "fsync directory", f);
+	if (sync_dirs(&p->place, p->key) != 0)
+		return put_failed(p, "fsync directory", f);
+	return 0;
 }
 
 static void
@@ -315,47 +340,73 @@ file_put(struct store *store, const char *key, const struct store_attrs *attrs,
 	return &p->stream;
 }
 
+struct range {
+	uint64_t off, len;
+};
+
 /* Push a range of an open file. */
 static int
-push_range(struct file_store *s, const char *key, int fd, uint64_t off,
-    uint64_t len, struct stream *out, struct fail *f)
+push_range(struct file_store *s, const char *key, int fd, struct range r,
+    struct stream *out, struct fail *f)
 {
 	uint8_t *chunk = malloc(IO_CHUNK);
 	int rc = 0;
 
 	if (chunk == NULL)
 		return fail_errno(f, key, "memory");
-	while (rc == 0 && len > 0) {
-		size_t want = len < IO_CHUNK ? (size_t)len : IO_CHUNK;
-		ssize_t n = io_pread(fd, chunk, want, (off_t)off);
+	while (rc == 0 && r.len > 0) {
+		size_t want = r.len < IO_CHUNK ? (size_t)r.len : IO_CHUNK;
+		ssize_t n = io_pread(fd, chunk, want, (off_t)r.off);
 
 		if (n < 0)
 			rc = failed(&s->store, key, "read", f);
 		if (n <= 0)
 			break;
 		rc = stream_write(out, chunk, (size_t)n, f);
-		off += (uint64_t)n;
-		len -= (uint64_t)n;
+		r.off += (uint64_t)n;
+		r.len -= (uint64_t)n;
 	}
 	free(chunk);
 	return rc;
 }
 
-/* Open an object.  0, 1 no such object, -1; *fd is the caller's to close. */
+static int
+not_regular(const struct store *s, const char *key, struct fail *f)
+{
+	char object[STORE_KEY_MAX + 1024];
+
+	store_object_name(s, key, object, sizeof object);
+	(void)fail_set(f, FAIL_DAMAGED, object, "not a regular file");
+	return fail_hint(f, "only walvault may write below %s", s->url);
+}
+
+/*
+ * Open an object.  0, 1 no such object, -1; *fd is the caller's to close.
+ * What is no regular file is in the way, which is no absence; O_NONBLOCK, so
+ * that a FIFO does not hold us.
+ */
 static int
 open_object(struct file_store *s, const char *key, struct place *place, int *fd,
     struct fail *f)
 {
+	struct stat st;
 	int rc = open_place(s, key, false, place, f);
 
 	if (rc != 0)
 		return rc;
-	*fd =
-	    openat(place->dir, place->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (*fd < 0) {
-		rc = errno == ENOENT ? 1 : failed(&s->store, key, "open", f);
-		close_place(place);
-	}
+	*fd = openat(place->dir, place->name,
+	    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (*fd < 0 && errno == ENOENT)
+		rc = 1;
+	else if (*fd < 0 ? errno != ELOOP : fstat(*fd, &st) != 0)
+		rc = failed(&s->store, key, "open", f);
+	else if (*fd < 0 || !S_ISREG(st.st_mode))
+		rc = not_regular(&s->store, key, f);
+	if (rc == 0)
+		return 0;
+	if (*fd >= 0)
+		(void)close(*fd);
+	close_place(place);
 	return rc;
 }
 
@@ -365,29 +416,14 @@ file_get(struct store *store, const char *key, uint64_t off, uint64_t len,
 {
 	struct file_store *s = (struct file_store *)store;
 	struct place place;
-	struct stat st;
 	int fd, rc = open_object(s, key, &place, &fd, f);
 
 	if (rc != 0)
 		return rc;
-	if (fstat(fd, &st) != 0)
-		rc = failed(store, key, "stat", f);
-	else if (!S_ISREG(st.st_mode))
-		rc = 1;
-	else
-		rc = push_range(s, key, fd, off, len, out, f);
+	rc = push_range(s, key, fd, (struct range){ off, len }, out, f);
 	(void)close(fd);
 	close_place(&place);
 	return rc;
-}
-
-static void
-info_of(const struct stat *st, struct store_info *info)
-{
-	info->size = (uint64_t)st->st_size;
-	info->mtime =
-	    ((int64_t)st->st_mtim.tv_sec - CLOCK_PG_EPOCH_UNIX) * 1000000 +
-	    st->st_mtim.tv_nsec / 1000;
 }
 
 static int
@@ -403,172 +439,26 @@ file_stat(struct store *store, const char *key, struct store_info *info,
 	if (fstatat(place.dir, place.name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		rc = errno == ENOENT ? 1 : failed(store, key, "stat", f);
 	else if (!S_ISREG(st.st_mode))
-		rc = 1;
+		rc = not_regular(store, key, f);
 	else
-		info_of(&st, info);
+		file_tree_info(&st, info);
 	close_place(&place);
 	return rc;
 }
 
-/* fsync a key's file and every directory from there up to the root. */
 static int
 file_settle(struct store *store, const char *key, struct fail *f)
 {
-	struct file_store *s = (struct file_store *)store;
 	struct place place;
-	char above[STORE_KEY_MAX];
-	int fd, rc = open_object(s, key, &place, &fd, f);
-	char *slash;
+	int fd,
+	    rc = open_object((struct file_store *)store, key, &place, &fd, f);
 
 	if (rc != 0)
 		return rc;
-	if (fsync(fd) != 0 || fsync(place.dir) != 0)
+	if (fsync(fd) != 0 || sync_dirs(&place, key) != 0)
 		rc = failed(store, key, "fsync", f);
 	(void)close(fd);
 	close_place(&place);
-	(void)snprintf(above, sizeof above, "%s", key);
-	while (rc == 0 && (slash = strrchr(above, '/')) != NULL) {
-		*slash = '\0';
-		rc = open_place(s, above, false, &place, f);
-		if (rc == 0 && fsync(place.dir) != 0)
-			rc = failed(store, above, "fsync", f);
-		if (rc == 0)
-			close_place(&place);
-	}
-	return rc;
-}
-
-struct entry {
-	char *name; /* directories end with '/': that is how keys sort */
-};
-
-static int
-compare_entries(const void *a, const void *b)
-{
-	return strcmp(
-	    ((const struct entry *)a)->name, ((const struct entry *)b)->name);
-}
-
-static void
-free_entries(struct entry *entries, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		free(entries[i].name);
-	free(entries);
-}
-
-/* Is it a directory?  Links and special files count as neither. */
-static int
-entry_kind(int dir, const struct dirent *d)
-{
-	struct stat st;
-
-	if (d->d_type != DT_UNKNOWN)
-		return d->d_type;
-	if (fstatat(dir, d->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-		return DT_UNKNOWN;
-	return S_ISDIR(st.st_mode) ? DT_DIR
-	    : S_ISREG(st.st_mode)  ? DT_REG
-	                           : DT_UNKNOWN;
-}
-
-/* The names of a directory, sorted as keys; temporary files left out. */
-static int
-read_entries(DIR *dir, struct entry **out, size_t *n)
-{
-	struct entry *entries = NULL, *more;
-	struct dirent *d;
-	size_t cap = 0;
-
-	*n = 0;
-	while (errno = 0, (d = readdir(dir)) != NULL) {
-		int kind = entry_kind(dirfd(dir), d);
-
-		if (d->d_name[0] == '.' || (kind != DT_DIR && kind != DT_REG))
-			continue;
-		if (*n == cap) {
-			cap = cap == 0 ? 64 : cap * 2;
-			more = reallocarray(entries, cap, sizeof *more);
-			if (more == NULL)
-				goto fail;
-			entries = more;
-		}
-		if (asprintf(&entries[*n].name, "%s%s", d->d_name,
-		        kind == DT_DIR ? "/" : "") < 0)
-			goto fail;
-		(*n)++;
-	}
-	if (errno != 0)
-		goto fail;
-	if (*n > 1)
-		qsort(entries, *n, sizeof *entries, compare_entries);
-	*out = entries;
-	return 0;
-fail:
-	free_entries(entries, *n);
-	return -1;
-}
-
-struct listing {
-	struct file_store *store;
-	bool shallow;
-	store_list_fn *fn;
-	void *arg;
-	struct fail *f;
-};
-
-static int list_dir(struct listing *l, int fd, const char *prefix);
-
-static int
-list_entry(struct listing *l, int fd, const char *prefix, const char *name)
-{
-	char key[STORE_KEY_MAX];
-	struct store_info info;
-	struct stat st;
-	size_t len = strlen(name);
-	int sub;
-
-	if (snprintf(key, sizeof key, "%s%s", prefix, name) >= (int)sizeof key)
-		return 0;
-	if (name[len - 1] != '/') {
-		if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-			return errno == ENOENT
-			    ? 0
-			    : failed(&l->store->store, key, "stat", l->f);
-		info_of(&st, &info);
-		return l->fn(l->arg, key, &info);
-	}
-	if (l->shallow)
-		return l->fn(l->arg, key, NULL);
-	sub = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (sub < 0)
-		return errno == ENOENT
-		    ? 0
-		    : failed(&l->store->store, key, "open", l->f);
-	return list_dir(l, sub, key);
-}
-
-/* List a directory; fd is consumed. */
-static int
-list_dir(struct listing *l, int fd, const char *prefix)
-{
-	DIR *dir = fdopendir(fd);
-	struct entry *entries = NULL;
-	size_t n = 0;
-	int rc = 0;
-
-	if (dir == NULL || read_entries(dir, &entries, &n) != 0) {
-		rc = failed(&l->store->store, prefix, "list", l->f);
-		if (dir != NULL)
-			(void)closedir(dir);
-		else
-			(void)close(fd);
-		return rc;
-	}
-	for (size_t i = 0; rc == 0 && i < n; i++)
-		rc = list_entry(l, dirfd(dir), prefix, entries[i].name);
-	free_entries(entries, n);
-	(void)closedir(dir);
 	return rc;
 }
 
@@ -576,17 +466,16 @@ static int
 file_list(struct store *store, const char *prefix, bool shallow,
     store_list_fn *fn, void *arg, struct fail *f)
 {
-	struct listing l = { .store = (struct file_store *)store,
-		.shallow = shallow,
-		.fn = fn,
-		.arg = arg,
-		.f = f };
+	struct file_tree tree = {
+		.url = store->url, .shallow = shallow, .fn = fn, .arg = arg
+	};
 	struct place place;
-	int rc = open_place(l.store, prefix, false, &place, f);
+	int rc = open_place(
+	    (struct file_store *)store, prefix, false, &place, f);
 
 	if (rc != 0)
 		return rc < 0 ? -1 : 0;
-	return list_dir(&l, place.dir, prefix);
+	return file_tree_list(&tree, place.dir, prefix, f);
 }
 
 static int

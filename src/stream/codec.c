@@ -4,6 +4,7 @@
  * and no checksums of their own: the object has stronger ones.
  */
 #include <lz4frame.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 #include "codec.h"
@@ -62,8 +63,8 @@ lz4_write(struct stream *stream, const void *bytes, size_t len, struct fail *f)
 		return -1;
 	while (len > 0) {
 		size_t step = len < IO_CHUNK ? len : IO_CHUNK;
-		size_t n =
-		    LZ4F_compressUpdate(e->ctx, e->out, e->cap, p, step, NULL);
+		size_t n = LZ4F_compressUpdate(
+		    e->ctx, e->out, e->cap, p, step, NULL);
 
 		if (LZ4F_isError(n))
 			return lz4_failed(f, n);
@@ -169,13 +170,12 @@ decoder_new(enum codec_id id)
 
 int
 decoder_push(struct decoder *d, const void *bytes, size_t len,
-    struct stream *out, size_t *used, bool *frame_end, struct fail *f)
+    struct stream *out, size_t *used, struct fail *f)
 {
 	const uint8_t *p = bytes;
 
 	*used = 0;
-	*frame_end = false;
-	while (*used < len && !*frame_end) {
+	while (*used < len) {
 		size_t out_len = IO_CHUNK, in_len = len - *used;
 		size_t rc = LZ4F_decompress(
 		    d->ctx, d->out, &out_len, p + *used, &in_len, NULL);
@@ -185,11 +185,10 @@ decoder_push(struct decoder *d, const void *bytes, size_t len,
 			    "not a valid lz4 frame (%s)",
 			    LZ4F_getErrorName(rc));
 		*used += in_len;
-		*frame_end = rc == 0;
 		if (out_len > 0 && stream_write(out, d->out, out_len, f) != 0)
 			return -1;
-		if (in_len == 0 && out_len == 0)
-			break;
+		if (rc == 0)
+			return 1;
 	}
 	return 0;
 }

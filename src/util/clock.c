@@ -209,7 +209,7 @@ clock_parse(const char *text, bool utc, int64_t *time, const char **why)
 	default:
 		return -1;
 	}
-	*time =
-	    ((int64_t)timegm(&tm) - east - CLOCK_PG_EPOCH_UNIX) * USEC + usec;
+	*time = ((int64_t)timegm(&tm) - east - CLOCK_PG_EPOCH_UNIX) * USEC +
+	    usec;
 	return 0;
 }

@@ -97,6 +97,7 @@ put_record(enum log_level level, const char *message, const char *hint)
 		put_text(level, when, message, hint);
 }
 
+FAIL_PRINTF(2, 0)
 static void
 log_va(enum log_level level, const char *fmt, va_list ap)
 {

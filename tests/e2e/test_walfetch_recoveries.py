@@ -5,7 +5,6 @@ A server takes "not there" for the end of the WAL and is promoted, with all late
 transactions missing. So a recovery that cannot know must stop, and go on later.
 """
 
-import os
 import shutil
 import time
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from walvault_test import (
     wait_until,
 )
 from walvault_test.fetching import WatchedRestore
+from walvault_test.hung import HungStore
 from walvault_test.installed import client_program
 from walvault_test.wal import MIB, segment_name, segment_start
 
@@ -73,9 +73,10 @@ def assert_stopped_without_promotion(pg, signal_file="recovery.signal"):
     assert (pg.data / signal_file).exists(), pg.log_tail()
 
 
-def stops_then_goes_on(lost, restore, repair):
+def stops_then_goes_on(lost, restore, repair, environment=None):
     """Recovery meets the mishap and stops; after the repair it loses nothing."""
     pg = lost.base.restore(lost.repo, restore_command=restore.command)
+    pg.environment = environment or {}
     pg.start(wait=False)
     assert_stopped_without_promotion(pg)
     assert restore.happened, restore.asked()
@@ -118,13 +119,9 @@ def test_recovery_stops_when_the_store_denies_access():
 
 def test_recovery_stops_when_the_store_hangs():
     lost = lost_cluster()
-    marker, away = lost.repo.store / "main/repository", lost.repo.directory / "marker"
-    restore = WatchedRestore(
-        lost.repo,
-        f"[ $1 = {lost.segments[2]} ]",
-        f"mv {marker} {away} && mkfifo {marker}",
-    )
-    stops_then_goes_on(lost, restore, lambda: away.replace(marker))
+    hung = HungStore()
+    restore = WatchedRestore(lost.repo, f"[ $1 = {lost.segments[2]} ]", f"touch {hung.switch}")
+    stops_then_goes_on(lost, restore, hung.heal, hung.environment)
 
 
 def test_recovery_stops_when_someone_breaks_the_configuration():
@@ -367,12 +364,13 @@ def promote_in(pg, limit):
     assert taken < limit, f"promotion took {taken:.1f} s\n{pg.log_tail()}"
 
 
-def caught_up_standby():
+def caught_up_standby(environment=None):
     primary, repo = archiving_server()
     base = BaseCopy(primary)
     archive(primary, "one")
     primary.destroy()
     standby = base.restore(repo, **STANDBY)
+    standby.environment = environment or {}
     standby.start()
     wait_until(lambda: rows(standby) == ["one"], "the row")
     return standby, repo
@@ -387,10 +385,9 @@ def test_promotion_is_quick_while_the_store_is_away():
 
 
 def test_promotion_is_bounded_while_the_store_hangs():
-    standby, repo = caught_up_standby()
-    marker = repo.store / "main/repository"
-    marker.rename(repo.directory / "marker")
-    os.mkfifo(marker)
+    hung = HungStore()
+    standby, _ = caught_up_standby(hung.environment)
+    hung.hang()
     promote_in(standby, 12)  # each question may take the second of standby_timeout
     assert rows(standby) == ["one"]
     assert "FATAL" not in standby.log()
@@ -411,11 +408,12 @@ def test_a_standby_promotes_over_an_outage_to_a_timeline_nobody_used():
 
 def test_a_standby_promotes_over_a_hung_store_to_a_timeline_nobody_used():
     lost = lost_after_promotion()
-    standby = lost.base.restore(lost.repo, **STANDBY).start()
+    hung = HungStore()
+    standby = lost.base.restore(lost.repo, **STANDBY)
+    standby.environment = hung.environment
+    standby.start()
     wait_until(lambda: rows(standby) == lost.rows, "the standby to have all rows")
-    marker = lost.repo.store / "main/repository"
-    marker.rename(lost.repo.directory / "marker")
-    os.mkfifo(marker)
+    hung.hang()
     promote_in(standby, 20)
     assert standby.timeline() == 3
     assert rows(standby) == lost.rows

@@ -18,10 +18,10 @@ from walvault_test import (
     format_lsn,
     run_program,
     seeded_random,
-    wait_until,
     work_directory,
 )
 from walvault_test.fetching import UNPROVEN, Asker, askers, nothing_is_proven
+from walvault_test.hung import HungStore
 from walvault_test.processes import descendants
 from walvault_test.programs import clean_environment, program
 from walvault_test.stopped import stopped_cluster, stopped_repository
@@ -504,60 +504,32 @@ def test_a_closed_standard_error_changes_no_answer():
 # -- nothing lasts for ever --
 
 
-def hang(repo):
-    """Opening the marker blocks from now on, as in a mount whose server is gone."""
-    marker = repo.store / "main/repository"
-    marker.rename(repo.directory / "marker")
-    os.mkfifo(marker)
-
-
 def test_a_hung_store_is_left_behind_when_the_time_is_up():
     _, repo, names = filled_repository(timeout="2s", standby_timeout="1s")
-    hang(repo)
+    hung = HungStore().hang()
     for asker in askers(repo):
-        result = nothing_in_time(asker, names[0])
-        assert result.status == UNPROVEN[asker.mode], result
-
-
-def nothing_in_time(asker, name):
-    """Fetches with five seconds to spare over any budget given here."""
-    return asker.fetch_fails(name, UNPROVEN[asker.mode], timeout=7)
+        # Five seconds to spare over the larger budget.
+        asker.fetch_fails(names[0], UNPROVEN[asker.mode], timeout=7, env=hung.environment)
 
 
 class Hanging:
     """A walfetch that is waiting for a store that does not answer."""
 
     def __init__(self, repo, asker, name):
+        hung = HungStore().hang()
         self.process = subprocess.Popen(
             [program("walfetch"), *map(str, asker.command(name))],
             cwd=asker.directory,
-            env=clean_environment(WALVAULT_CONFIG=str(repo.config)),
+            env=clean_environment(WALVAULT_CONFIG=str(repo.config), **hung.environment),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        wait_until(self._blocked, "walfetch to wait for the store")
-
-    def family(self):
-        return [self.process.pid, *descendants(self.process.pid)]
-
-    def _blocked(self):
-        """One of its processes is in the kernel, opening the marker."""
-        for pid in self.family():
-            try:
-                with open(f"/proc/{pid}/wchan", encoding="ascii") as wchan:
-                    if "fifo" in wchan.read() or "wait_for_partner" in wchan.read():
-                        return True
-                with open(f"/proc/{pid}/syscall", encoding="ascii") as call:
-                    if call.read().split()[0] in ("2", "257"):
-                        return True
-            except OSError:
-                pass
-        return False
+        hung.wait_reached()
 
     def worker(self):
         """The process that talks to the store."""
-        return self.family()[-1]
+        return [self.process.pid, *descendants(self.process.pid)][-1]
 
     def status(self, timeout):
         """Its exit status as a shell sees it."""
@@ -567,7 +539,6 @@ class Hanging:
 
 def test_no_signal_to_walfetch_looks_like_an_absence():
     _, repo, names = filled_repository(timeout="30s", standby_timeout="30s")
-    hang(repo)
     for mode in STRICT:
         for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT, signal.SIGHUP, signal.SIGKILL):
             asker = Asker(repo, mode)
@@ -580,7 +551,6 @@ def test_no_signal_to_walfetch_looks_like_an_absence():
 
 def test_no_signal_to_its_worker_looks_like_an_absence():
     _, repo, names = filled_repository(timeout="3s", standby_timeout="1s")
-    hang(repo)
     for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGKILL, signal.SIGSEGV):
         asker = Asker(repo, "recovery")
         hanging = Hanging(repo, asker, names[0])
@@ -592,7 +562,6 @@ def test_no_signal_to_its_worker_looks_like_an_absence():
 
 def test_a_terminated_walfetch_ends_at_once_on_a_standby_too():
     _, repo, names = filled_repository(timeout="30s", standby_timeout="30s")
-    hang(repo)
     hanging = Hanging(repo, Asker(repo, "standby"), names[0])
     hanging.process.terminate()
     hanging.status(timeout=5)

@@ -8,9 +8,9 @@ import signal
 import subprocess
 import time
 
-from walvault_test import Postgres, Repository, wait_until, work_directory
+from walvault_test import Postgres, Repository, work_directory
 from walvault_test.fetching import Asker
-from walvault_test.processes import descendants
+from walvault_test.hung import HungStore
 from walvault_test.programs import clean_environment, program
 from walvault_test.stopped import stopped_cluster, stopped_repository
 from walvault_test.stored import files_below, stored_bytes
@@ -484,64 +484,48 @@ def like_the_archiver():
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGCHLD, signal.SIGALRM})
 
 
-def hang(repo):
-    marker = repo.store / "main/repository"
-    marker.rename(repo.directory / "marker")
-    os.mkfifo(marker)
-
-
 def test_inherited_signal_settings_change_nothing():
     _, repo, names = stopped_repository(timeout="1s")
     push(repo, names[0], preexec_fn=like_the_archiver).expect(0)
-    hang(repo)
+    hung = HungStore().hang()
     started = time.monotonic()
-    result = push(repo, names[1], preexec_fn=like_the_archiver, timeout=20)
+    result = push(
+        repo, names[1], preexec_fn=like_the_archiver, timeout=20, env=hung.environment
+    )
     assert result.status == 1, result
     assert time.monotonic() - started < 4, "the deadline was missed"
 
 
 def test_a_terminated_push_heeds_sigterm_though_it_was_inherited_blocked():
     _, repo, names = stopped_repository(timeout="60s")
-    hang(repo)
+    hung = HungStore().hang()
     process = subprocess.Popen(
         push_command(repo, names[0]),
         cwd=repo.pg.data,
-        env=clean_environment(),
+        env=clean_environment(**hung.environment),
         preexec_fn=like_the_archiver,
         stderr=subprocess.DEVNULL,
     )
-    wait_until(lambda: blocked_on(process.pid), "walpush to wait for the store")
+    hung.wait_reached()
     process.terminate()
     assert process.wait(5) == 1
-
-
-def blocked_on(pid):
-    """Has it, or its child, opened the marker and not come back?"""
-    for each in (pid, *descendants(pid)):
-        try:
-            with open(f"/proc/{each}/syscall", encoding="ascii") as call:
-                if call.read().split()[0] in ("2", "257"):
-                    return True
-        except OSError:
-            pass
-    return False
 
 
 def test_leaked_descriptors_are_closed_and_not_handed_on():
     """A process left behind must not keep the server's pipes open."""
     _, repo, names = stopped_repository(timeout="1s")
-    hang(repo)
+    hung = HungStore().hang()
     reader, writer = os.pipe()
     process = subprocess.Popen(
         push_command(repo, names[0]),
         cwd=repo.pg.data,
-        env=clean_environment(),
+        env=clean_environment(**hung.environment),
         stdin=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         pass_fds=(writer,),
     )
     os.close(writer)
-    wait_until(lambda: blocked_on(process.pid), "walpush to wait for the store")
+    hung.wait_reached()
     assert os.read(reader, 1) == b"", "something was written to the server's pipe"
     assert process.poll() is None, "the pipe was closed only by the program's end"
     assert process.wait(10) == 1

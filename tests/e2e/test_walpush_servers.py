@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: PostgreSQL
 """Odd but lawful things that real servers hand to walpush, and what follows from them."""
 
-import os
 import re
 import shutil
 import time
@@ -15,6 +14,7 @@ from walvault_test import (
     wait_until,
     work_directory,
 )
+from walvault_test.hung import HungStore
 from walvault_test.installed import client_program, server_programs
 from walvault_test.stored import stored_bytes
 from walvault_test.wal import MIB, parse_lsn, segment_name, segment_start
@@ -185,9 +185,13 @@ def test_a_record_whose_next_segment_was_lost_in_a_crash_is_archived_and_recover
     base = BaseCopy(pg)
     insert(pg, "before the crash")
     begun = crash_in_a_long_record(pg)
-    # The machine had not written these either.
+    # The machine had not written this either. (Segments that the archiver was told of
+    # were on the disk before.)
+    told = [path.stem for path in (pg.data / "pg_wal/archive_status").iterdir()]
+    last_told = max(name for name in told if len(name) == 24)
+    assert segment_start(last_told, MIB) + MIB > begun
     for path in (pg.data / "pg_wal").iterdir():
-        if len(path.name) == 24 and segment_start(path.name, MIB) > begun:
+        if len(path.name) == 24 and path.name > last_told:
             path.unlink()
     pg.start()
     archive(pg, "restarted")
@@ -240,17 +244,20 @@ def test_a_broken_configuration_does_not_kill_the_archiver():
 
 
 def test_a_fast_stop_does_not_wait_for_a_hung_store_for_ever():
-    pg, repo = archiving_server()
+    pg, _ = archiving_server()
+    hung = HungStore()
+    pg.stop()
+    pg.environment = hung.environment
+    pg.start()
     archive(pg, "fine")
-    marker = repo.store / "main/repository"
-    marker.rename(repo.directory / "marker")
-    os.mkfifo(marker)
+    hung.hang()
     insert(pg, "stuck")
     pg.switch_wal()
+    hung.wait_reached()
     started = time.monotonic()
     pg.stop("fast")
     assert time.monotonic() - started < 25, pg.log_tail()
-    (repo.directory / "marker").replace(marker)
+    hung.heal()
     pg.start()
     archive(pg, "going on")
 
@@ -286,6 +293,8 @@ def standby_of(primary, repo, base, **settings):
 
 
 def wait_caught_up(standby, primary):
+    # A commit, so that all of it is flushed, and more than the header of an empty page.
+    primary.sql("SELECT pg_logical_emit_message(true, '', '')")
     goal = primary.current_lsn()
     wait_until(
         lambda: parse_lsn(standby.value("SELECT pg_last_wal_replay_lsn()")) >= goal,
@@ -470,33 +479,55 @@ def test_a_reset_cluster_is_refused_and_a_new_generation_is_the_way_out():
     recovers_from_generation(pg, repo, generation)
 
 
-def test_a_refused_history_file_names_the_way_out_and_the_way_out_works():
+def two_servers_on_one_timeline(same_fork):
+    """Two promotions from one line, the later one blind to what the archive holds.
+
+    Returns the later one and the repository, in which timeline 2 is the first's.
+    """
     primary, repo = archiving_server()
     base = BaseCopy(primary)
     archive(primary, "common")
-    primary.destroy()
-    archives = {"archive_mode": "on", "archive_command": repo.archive_command()}
-    late = base.restore(repo, **STANDBY, **archives).start()
-    early = base.restore(repo, **STANDBY, **archives).start()
+    late = standby_of(primary, repo, base)
+    early = standby_of(primary, repo, base)
     for server in (early, late):
-        wait_until(lambda server=server: rows(server) == ["common"], "the common row")
-    # From here on one of them cannot see what becomes of the archive.
+        wait_caught_up(server, primary)
     late.reload(restore_command=repo.restore_command("--store", "file:///nowhere"))
-    late.wait_log("/nowhere")
+    if same_fork:
+        primary.destroy()
     early.promote()
     archive(early, "of the first")
     early.destroy()
-    before = repo.object_path("00000002.history").read_bytes()
+    if not same_fork:
+        insert(primary, "only the later one has this")
+        wait_caught_up(late, primary)
+        primary.destroy()
     late.promote()
     assert late.timeline() == 2, "it knew better: nothing to test here"
     insert(late, "of the second")
-    late.switch_wal()
-    said = stuck(late, "00000002.history")
-    assert "--new-generation" in said, late.log_tail()
-    assert repo.object_path("00000002.history").read_bytes() == before
     repo.configure(pgdata=late.data)
+    return late, repo
+
+
+def way_out_works(server, repo, refused):
+    """What is refused stays as it is stored; with a new generation archiving goes on."""
+    before = repo.object_path(refused).read_bytes()
+    said = stuck(server, refused)
+    assert "--new-generation" in said, server.log_tail()
+    assert repo.object_path(refused).read_bytes() == before
     generation = init_new_generation(repo)
-    archive(late, "archived again")
-    assert repo.object_path("00000002.history").read_bytes() == before
+    archive(server, "archived again")
+    assert repo.object_path(refused).read_bytes() == before
     assert repo.object_path("00000002.history", generation).exists()
-    recovers_from_generation(late, repo, generation)
+    recovers_from_generation(server, repo, generation)
+
+
+def test_a_refused_history_file_names_the_way_out_and_the_way_out_works():
+    late, repo = two_servers_on_one_timeline(same_fork=False)
+    late.switch_wal()
+    way_out_works(late, repo, "00000002.history")
+
+
+def test_two_promotions_at_one_point_are_told_apart_by_their_first_segment():
+    """Their history files are the same to the byte; their WAL is not."""
+    late, repo = two_servers_on_one_timeline(same_fork=True)
+    way_out_works(late, repo, late.switch_wal())

@@ -13,7 +13,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-SOURCES = ("tests", "contrib", "conf.d", "man")
+SOURCES = ("tests", "contrib", "conf.d", "man", "README.md")
 # A unix socket's path has 107 bytes at most, and names of ours come after this.
 LONGEST_PARENT = 40
 
@@ -39,6 +39,8 @@ def _copy_tree(source, destination):
     if source.is_dir():
         ignore = shutil.ignore_patterns("__pycache__", "corpus")
         shutil.copytree(source, destination, symlinks=True, ignore=ignore)
+    elif source.is_file():
+        shutil.copy2(source, destination)
 
 
 def _copy_programs(source, destination):

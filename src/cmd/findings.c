@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Findings of a check: see findings.h. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "exitcode.h"
+#include "findings.h"
+#include "json.h"
+
+static const char *const level_names[] = { "OK", "WARNING", "CRITICAL",
+	"UNKNOWN" };
+
+static void
+add_text(struct findings *x, int level, const char *subject, char *text)
+{
+	struct finding *more = reallocarray(x->list, x->n + 1, sizeof *more);
+
+	if (more == NULL) {
+		free(text);
+		return;
+	}
+	x->list = more;
+	more[x->n++] = (struct finding){
+		.level = level, .subject = strdup(subject), .text = text
+	};
+}
+
+void
+findings_add(
+    struct findings *x, int level, const char *subject, const char *fmt, ...)
+{
+	char *text = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
+	va_end(ap);
+	add_text(x, level, subject, text);
+}
+
+void
+findings_add_fail(
+    struct findings *x, int level, const char *subject, const struct fail *f)
+{
+	findings_add(x, level, subject, "%s: %s%s%s%s", f->object, f->cause,
+	    f->hint[0] != '\0' ? " (hint: " : "", f->hint,
+	    f->hint[0] != '\0' ? ")" : "");
+}
+
+/* UNKNOWN is worse than OK and WARNING, but no more than that. */
+static int
+badness(int level)
+{
+	static const int order[] = { 0, 1, 3, 2 };
+
+	return order[level];
+}
+
+static int
+worst_level(const struct findings *x)
+{
+	int worst = NAGIOS_OK;
+
+	for (size_t i = 0; i < x->n; i++)
+		if (badness(x->list[i].level) > badness(worst))
+			worst = x->list[i].level;
+	return worst;
+}
+
+static const char *
+text_of(const char *text)
+{
+	return text != NULL ? text : "(out of memory)";
+}
+
+static void
+print_text(const struct findings *x, const char *cluster, int worst)
+{
+	size_t at_worst = 0, first = 0;
+
+	for (size_t i = x->n; i > 0; i--) {
+		if (x->list[i - 1].level != worst)
+			continue;
+		at_worst++;
+		first = i - 1;
+	}
+	(void)printf("WALVAULT %s - %s: ", level_names[worst], cluster);
+	if (worst == NAGIOS_OK)
+		(void)printf("%zu checks passed\n", x->n);
+	else
+		(void)printf("%s: %s%s\n", x->list[first].subject,
+		    text_of(x->list[first].text),
+		    at_worst > 1 ? " (and more)" : "");
+	for (size_t i = 0; i < x->n; i++)
+		(void)printf("%s: %s: %s\n", level_names[x->list[i].level],
+		    text_of(x->list[i].subject), text_of(x->list[i].text));
+}
+
+static void
+print_json(const struct findings *x, const char *cluster, int worst)
+{
+	struct json j = { 0 };
+
+	json_object(&j, NULL);
+	json_int(&j, "format", 1);
+	json_string(&j, "cluster", cluster);
+	json_string(&j, "status", level_names[worst]);
+	json_array(&j, "findings");
+	for (size_t i = 0; i < x->n; i++) {
+		json_object(&j, NULL);
+		json_string(&j, "level", level_names[x->list[i].level]);
+		json_string(&j, "subject", x->list[i].subject);
+		json_string(&j, "text", x->list[i].text);
+		json_end_object(&j);
+	}
+	json_end_array(&j);
+	json_end_object(&j);
+	(void)printf("%.*s\n", (int)j.text.len, (const char *)j.text.data);
+	buf_clear(&j.text);
+}
+
+int
+findings_report(const struct findings *x, const char *cluster, int json)
+{
+	int worst = worst_level(x);
+
+	if (json)
+		print_json(x, cluster, worst);
+	else
+		print_text(x, cluster, worst);
+	return worst;
+}
+
+void
+findings_clear(struct findings *x)
+{
+	for (size_t i = 0; i < x->n; i++) {
+		free(x->list[i].subject);
+		free(x->list[i].text);
+	}
+	free(x->list);
+	*x = (struct findings){ 0 };
+}

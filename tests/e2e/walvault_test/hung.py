@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: PostgreSQL
+"""A store that stops answering, and answers again when the test says so."""
+
+import os
+
+from .cases import new_directory
+from .programs import helpers
+from .waiting import wait_until
+
+
+class HungStore:
+    """Programs with its ``environment`` hang when they open a repository's marker.
+
+    Only while ``hang()`` is in force. A server hands its environment on:
+    ``pg.environment = hung.environment`` before its start.
+    """
+
+    def __init__(self):
+        self._switch = new_directory("hung") / "switch"
+        self._reached = self._switch.with_name("switch.reached")
+        preload = helpers() / "hang.so"
+        assert preload.exists(), f"there is no {preload}: run make tests"
+        asan = os.environ.get("ASAN_OPTIONS")
+        self.environment = {"LD_PRELOAD": str(preload), "HUNG_STORE": str(self._switch)}
+        if asan:
+            self.environment["ASAN_OPTIONS"] = f"{asan}:verify_asan_link_order=0"
+
+    def hang(self):
+        self._reached.unlink(missing_ok=True)
+        self._switch.touch()
+        return self
+
+    def heal(self):
+        self._switch.unlink()
+
+    def wait_reached(self):
+        """Waits until a program hangs."""
+        wait_until(self._reached.exists, "a program to wait for the store")
+
+    @property
+    def switch(self):
+        """The file that makes the store hang by being there."""
+        return self._switch

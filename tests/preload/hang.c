@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Preloaded into programs under test: a store that does not answer.  While the
+ * file $HUNG_STORE exists, opening a repository's marker never returns, as on a
+ * hard mount whose server is gone; $HUNG_STORE.reached tells that it happened.
+ */
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef int openat_fn(int dir, const char *path, int flags, ...);
+
+int __openat_2(int dir, const char *path, int flags);
+int __openat64_2(int dir, const char *path, int flags);
+
+static openat_fn *
+real_openat(void)
+{
+	static openat_fn *real;
+
+	/* ISO C has no cast from an object pointer to a function's. */
+	if (real == NULL)
+		*(void **)&real = dlsym(RTLD_NEXT, "openat");
+	return real;
+}
+
+static void
+hang_if_asked(const char *path)
+{
+	const char *file = getenv("HUNG_STORE");
+	const char *last = strrchr(path, '/');
+	char reached[4096];
+	int fd;
+
+	if (file == NULL || access(file, F_OK) != 0 ||
+	    strcmp(last != NULL ? last + 1 : path, "repository") != 0)
+		return;
+	(void)snprintf(reached, sizeof reached, "%s.reached", file);
+	fd = real_openat()(AT_FDCWD, reached, O_CREAT | O_WRONLY, 0600);
+	if (fd >= 0)
+		(void)close(fd);
+	for (;;)
+		(void)pause();
+}
+
+int
+openat(int dir, const char *path, int flags, ...)
+{
+	mode_t mode = 0;
+	va_list ap;
+
+	hang_if_asked(path);
+	va_start(ap, flags);
+	if ((flags & (O_CREAT | O_TMPFILE)) != 0)
+		mode = va_arg(ap, mode_t);
+	va_end(ap);
+	return real_openat()(dir, path, flags, mode);
+}
+
+int
+__openat_2(int dir, const char *path, int flags)
+{
+	hang_if_asked(path);
+	return real_openat()(dir, path, flags);
+}
+
+int
+__openat64_2(int dir, const char *path, int flags)
+{
+	hang_if_asked(path);
+	return real_openat()(dir, path, flags);
+}
