@@ -109,7 +109,8 @@ deps:
 
 # The installer runs first: on a fresh machine there is no compiler yet.
 check:
-	@tests/deps test || echo "tests that need what is missing will be skipped"
+	@tests/deps build
+	@tests/deps test || echo "tests that need what is missing are skipped"
 	$(MAKE) all tests
 	BUILD=$(BUILD) tests/run
 
@@ -122,7 +123,7 @@ bench: all
 	tests/bench/run $(BUILD)/bin
 
 asan:
-	@tests/deps test
+	@tests/deps all
 	$(MAKE) BUILD=$(BUILD)/asan CC=$(CC) OPT="-O1 -g" FORTIFY= \
 	    SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer" \
 	    all tests

@@ -145,6 +145,30 @@ START_TEST(a_put_without_nameless_files_cleans_up)
 }
 END_TEST
 
+/* Or a power cut would leave a name with nothing behind it, or none. */
+static void
+after_forced_put(void *arg, int rc, const char *failed)
+{
+	after_put(arg, rc, failed);
+	if (rc != 0)
+		return;
+	require(faults.files == 1);
+	/* The directory with the name; those above it are others' too. */
+	require(faults.dirs >= 1);
+}
+
+START_TEST(an_object_is_forced_to_disk_before_it_has_its_name)
+{
+	struct place p;
+	struct attempt a = { run_put, after_forced_put, &p, false };
+
+	make_place(&p, "forced");
+	(void)failure_loop(&a, FAULT_FILES, EIO);
+	faults.no_tmpfile = true;
+	(void)failure_loop(&a, FAULT_MEMORY, EIO);
+}
+END_TEST
+
 /* The name is taken, with and without what newer file systems can do. */
 START_TEST(a_taken_name_is_told_without_nameless_files_too)
 {
@@ -635,6 +659,7 @@ main(void)
 	add_tests(s, "store",
 	    TESTS(a_put_fails_whole_or_not_at_all,
 	        a_put_without_nameless_files_cleans_up,
+	        an_object_is_forced_to_disk_before_it_has_its_name,
 	        a_taken_name_is_told_without_nameless_files_too,
 	        an_exchange_that_fails_leaves_the_old_object,
 	        a_get_that_fails_is_never_an_absence,

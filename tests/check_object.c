@@ -16,6 +16,9 @@
 #define FIELD_WAL_NAME     16
 #define FIELD_WAL_PAGES    17
 
+/* Head, four fields (two lengths, two sums), sum. */
+#define TRAILER_LEN (18 + 4 * 6 + 2 * 8 + 2 * 16 + 8)
+
 static const char text[] = "1\t0/5000148\tno recovery target specified\n";
 
 static void
@@ -199,6 +202,48 @@ START_TEST(a_payload_swapped_for_another_is_damage)
 	buf_clear(&mixed);
 	buf_clear(&a);
 	buf_clear(&b);
+}
+END_TEST
+
+/* Everything stored is as it was written; what was written was wrong. */
+START_TEST(a_writer_wrong_about_the_plain_bytes_is_found_out)
+{
+	for (int wrong = 0; wrong < 5; wrong++) {
+		struct object_header h = plain_header(OBJECT_HISTORY);
+		struct object_trailer t = { .plain.len = strlen(text) };
+		struct object_seen seen;
+		struct fail f = { 0 };
+		struct buf b = { 0 }, whole, plain;
+		size_t header;
+
+		t.plain.sum = sum128(text, strlen(text));
+		h.has_plain = true;
+		h.plain = t.plain;
+		h.plain.len += wrong == 1;
+		h.plain.sum.bytes[15] ^= wrong == 2;
+		t.plain.len += wrong == 3;
+		t.plain.sum.bytes[15] ^= wrong == 4;
+		make_small(&whole);
+		ck_assert_int_eq(object_decode_header(whole.data, whole.len,
+		                     "object", &seen.header, &header, &f),
+		    0);
+		/* The frames of a good object between these two. */
+		ck_assert_int_eq(object_encode_header(&h, &b), 0);
+		ck_assert_int_eq(buf_append(&b, whole.data + header,
+		                     whole.len - header - TRAILER_LEN),
+		    0);
+		t.stored.len = b.len;
+		t.stored.sum = sum128(b.data, b.len);
+		ck_assert_int_eq(object_encode_trailer(&t, &b), 0);
+		ck_assert_int_eq(
+		    read_object(&b, b.len, SIZE_MAX, NULL, &seen, &plain, &f),
+		    wrong == 0 ? 0 : -1);
+		if (wrong != 0)
+			assert_failed(&f, FAIL_DAMAGED);
+		buf_clear(&plain);
+		buf_clear(&whole);
+		buf_clear(&b);
+	}
 }
 END_TEST
 
@@ -599,6 +644,7 @@ main(void)
 	    TESTS(a_changed_bit_anywhere_is_damage,
 	        an_object_cut_short_anywhere_is_damage,
 	        bytes_behind_an_object_are_damage,
+	        a_writer_wrong_about_the_plain_bytes_is_found_out,
 	        a_payload_swapped_for_another_is_damage,
 	        the_bytes_of_another_object_are_refused_before_any_is_used,
 	        what_was_never_an_object_is_damage));

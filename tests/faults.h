@@ -30,6 +30,8 @@ static struct {
 	int error;          /* of files; memory is always ENOMEM */
 	const char *failed; /* its name, NULL if none has failed yet */
 	unsigned named;     /* links and renames that succeeded */
+	unsigned files;     /* forced to disk before the first of these */
+	unsigned dirs;      /* and directories behind it */
 
 	bool no_tmpfile;   /* as NFS: no nameless files */
 	bool no_noreplace; /* as old kernels: no flags of renameat2 */
@@ -71,11 +73,27 @@ FAULT_ALLOCATOR(aligned_alloc, (size_t to, size_t n), (to, n))
 		                                      : __real_##name args; \
 	}
 
-FAULT_CALL(fsync, (int fd), (fd))
 FAULT_CALL(mkdirat, (int dir, const char *path, mode_t mode), (dir, path, mode))
 FAULT_CALL(unlinkat, (int dir, const char *path, int flags), (dir, path, flags))
 FAULT_CALL(fstatat, (int dir, const char *path, struct stat *st, int flags),
     (dir, path, st, flags))
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+
+int
+__wrap_fsync(int fd)
+{
+	struct stat st;
+
+	if (fault_here(FAULT_FILES, "fsync"))
+		return -1;
+	if (faults.armed && fstat(fd, &st) == 0) {
+		faults.files += S_ISREG(st.st_mode) && faults.named == 0;
+		faults.dirs += S_ISDIR(st.st_mode) && faults.named > 0;
+	}
+	return __real_fsync(fd);
+}
 
 int __real_renameat2(
     int a, const char *from, int b, const char *to, unsigned flags);
@@ -242,7 +260,7 @@ failure_loop(const struct attempt *a, enum fault_kind kind, int error)
 		faults.at = ++n;
 		faults.count = 0;
 		faults.failed = NULL;
-		faults.named = 0;
+		faults.named = faults.files = faults.dirs = 0;
 		faults.armed = true;
 		rc = a->run(a->arg, &f);
 		faults.armed = false;

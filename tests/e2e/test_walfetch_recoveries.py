@@ -5,7 +5,9 @@ A server takes "not there" for the end of the WAL and is promoted, with all late
 transactions missing. So a recovery that cannot know must stop, and go on later.
 """
 
+import os
 import shutil
+import signal
 import time
 from dataclasses import dataclass
 
@@ -20,6 +22,7 @@ from walvault_test import (
 from walvault_test.fetching import WatchedRestore
 from walvault_test.hung import HungStore
 from walvault_test.installed import client_program
+from walvault_test.processes import command_line, descendants
 from walvault_test.wal import MIB, segment_name, segment_start
 
 STANDBY = {"signal": "standby.signal", "wal_retrieve_retry_interval": "100ms"}
@@ -205,6 +208,7 @@ def test_a_promoted_server_survives_an_outage_while_it_asks_for_its_parents_hist
     )
     lost.segments.append(archive(again, "on the second timeline"))
     again.destroy()
+    lost.repo.configure(state_dir="/nowhere")  # nothing is remembered of the store
     store, away = lost.repo.store, lost.repo.directory / "away"
     restore = WatchedRestore(lost.repo, "[ ! -e recovery.signal ]", f"mv {store} {away}")
     pg = lost.base.restore(lost.repo, restore_command=restore.command)
@@ -393,29 +397,54 @@ def test_promotion_is_bounded_while_the_store_hangs():
     assert "FATAL" not in standby.log()
 
 
-def test_a_standby_promotes_over_an_outage_to_a_timeline_nobody_used():
-    """A history that was fetched once is known, whatever has become of the store."""
+def startup_process(pg):
+    """The process of the server that replays WAL and runs restore_command."""
+    [found] = [pid for pid in descendants(pg.pid) if "startup" in command_line(pid)]
+    return found
+
+
+def standby_beside_foreign_timelines(environment=None):
+    """A standby on timeline 2 that has seen 3 and 4 archived, no children of its own.
+
+    It saw both at once, and a server keeps only the highest one's history in pg_wal:
+    that 3 is taken it must be told again.
+    """
     lost = lost_after_promotion()
-    restore = WatchedRestore(lost.repo)
-    standby = lost.base.restore(lost.repo, **STANDBY, restore_command=restore.command)
+    standby = lost.base.restore(lost.repo, **STANDBY)
+    standby.environment = environment or {}
     standby.start()
     wait_until(lambda: rows(standby) == lost.rows, "the standby to have all rows")
+    os.kill(startup_process(standby), signal.SIGSTOP)
+    for timeline in (3, 4):
+        other = lost.base.recover(
+            lost.repo,
+            recovery_target_timeline="1",
+            archive_mode="on",
+            archive_command=lost.repo.archive_command(),
+        )
+        assert other.timeline() == timeline
+        archive(other, f"on timeline {timeline}")
+        other.destroy()
+    os.kill(startup_process(standby), signal.SIGCONT)
+    standby.wait_log("new timeline 4 is not a child")
+    return standby, lost
+
+
+def test_a_standby_promotes_over_an_outage_to_a_timeline_nobody_used():
+    """A history that was fetched once is known, whatever has become of the store."""
+    standby, lost = standby_beside_foreign_timelines()
     lost.repo.store.rename(lost.repo.directory / "away")
     promote_in(standby, 10)
-    assert standby.timeline() == 3
+    assert standby.timeline() == 5
     assert rows(standby) == lost.rows
 
 
 def test_a_standby_promotes_over_a_hung_store_to_a_timeline_nobody_used():
-    lost = lost_after_promotion()
     hung = HungStore()
-    standby = lost.base.restore(lost.repo, **STANDBY)
-    standby.environment = hung.environment
-    standby.start()
-    wait_until(lambda: rows(standby) == lost.rows, "the standby to have all rows")
+    standby, lost = standby_beside_foreign_timelines(hung.environment)
     hung.hang()
     promote_in(standby, 20)
-    assert standby.timeline() == 3
+    assert standby.timeline() == 5
     assert rows(standby) == lost.rows
 
 
