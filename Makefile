@@ -55,6 +55,7 @@ LIBRARY	 = $(BUILD)/libwalvault.a
 BINS	 = $(PROGRAMS:%=$(BUILD)/bin/%)
 
 CHECKS	 = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/check_*.c))
+TOOLS	 = $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c))
 PRELOADS = $(patsubst tests/preload/%.c,$(BUILD)/tests/%.so,$(wildcard tests/preload/*.c))
 FUZZERS	 = $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 ALL_INCLUDES = $(LAYERS:%=-Iinclude/%)
@@ -90,6 +91,11 @@ $(BUILD)/tests/check_%: tests/check_%.c $(LIBRARY) Makefile
 	    $(LIBRARY) $(LDLIBS) -lcheck_pic -lrt -lm -lsubunit
 comma	= ,
 
+$(BUILD)/tests/%: tests/tools/%.c $(LIBRARY) Makefile
+	@mkdir -p $(@D)
+	@echo "  CC $<"
+	@$(COMPILE) $(ALL_INCLUDES) -o $@ $< $(LDFLAGS) $(LIBRARY) $(LDLIBS)
+
 $(BUILD)/tests/%.so: tests/preload/%.c Makefile
 	@mkdir -p $(@D)
 	@echo "  CC $<"
@@ -102,7 +108,7 @@ $(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(SOURCES) Makefile
 	    -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
 	    -o $@ $< $(SOURCES) $(LDLIBS)
 
-tests: $(CHECKS) $(PRELOADS)
+tests: $(CHECKS) $(TOOLS) $(PRELOADS)
 
 deps:
 	tests/deps all

@@ -9,6 +9,7 @@ from walvault_test import (
     BaseCopy,
     Postgres,
     Repository,
+    format_lsn,
     majors,
     run_program,
     wait_until,
@@ -49,10 +50,12 @@ def rows(pg):
     return sorted(row for (row,) in pg.sql("SELECT what FROM t"))
 
 
-def damaged(repo):
-    """All damage that walvault knows of."""
-    systems = repo.json("info")["systems"]
-    return [each for system in systems for line in system["timelines"] for each in line["damaged"]]
+def assert_flawless(repo):
+    """walvault knows of no damage and no gap."""
+    for system in repo.json("info")["systems"]:
+        for line in system["timelines"]:
+            assert line["damaged"] == [], line
+            assert line["gaps"] == [], line
 
 
 # -- where a segment ends --
@@ -119,7 +122,7 @@ def test_a_switch_record_cut_by_the_segments_end_is_archived_and_recovered(major
             second = stored_bytes(repo, segment_name(1, before + MIB, MIB))
             assert not second[LONG_HEADER + 24 - left :].strip(b"\0"), left
     pg.destroy()
-    assert damaged(repo) == []
+    assert_flawless(repo)
     assert rows(base.recover(repo)) == sorted(expected)
 
 
@@ -129,33 +132,36 @@ def test_a_record_longer_than_a_segment_is_archived_and_recovered():
     pg.sql("SELECT pg_logical_emit_message(true, 'long', repeat('x', 3500000))")
     archive(pg, "after a long record")
     pg.destroy()
-    assert damaged(repo) == []
+    assert_flawless(repo)
     assert rows(base.recover(repo)) == ["after a long record"]
 
 
 # -- crashes --
 
 
-def wal_has(pg, kind, start, end):
-    """Does pg_waldump of Debian's 15 show a record of that kind?"""
+def overwriting_record(pg, start):
+    """Where, by pg_waldump of Debian's 15, a record says that it overwrites an unfinished one."""
     done = run_program(
         client_program("pg_waldump"),
         *("-p", pg.data / "pg_wal", "-t", str(pg.timeline())),
-        *("-s", f"{start >> 32:X}/{start & 0xFFFFFFFF:X}"),
-        *("-e", f"{end >> 32:X}/{end & 0xFFFFFFFF:X}"),
+        *("-s", format_lsn(start), "-e", format_lsn(pg.current_lsn())),
     )
-    return kind in done.out
+    [lsn] = re.findall(r"lsn: ([0-9A-F/]+),.*OVERWRITE_CONTRECORD", done.out)
+    return parse_lsn(lsn)
 
 
 def crash_in_a_long_record(pg):
     """Kills the server with the end of a record of several segments not written yet.
 
-    The record does not end a transaction, so nobody waits for it to reach the disk.
-    Returns where it began.
+    The record does not end a transaction, so nobody waits for it to reach the disk: of
+    its last half MiB (wal_buffers), some is lost. All of that lies in one segment.
+    Returns where the record began.
     """
     writer = Writer(pg)
     begun = writer.position()
-    writer.message(2_600_000)
+    end = (begun // MIB + 3) * MIB - 100_000
+    writer.message((end - begun) // PAGE * (PAGE - SHORT_HEADER))
+    assert writer.position() // MIB == begun // MIB + 2
     pg.kill()
     return begun
 
@@ -164,24 +170,24 @@ def recovers_after_the_crash(pg, repo, base, expected):
     archive(pg, "after the crash")
     archive(pg, "and later")
     pg.destroy()
-    assert damaged(repo) == []
+    assert_flawless(repo)
     assert rows(base.recover(repo)) == sorted([*expected, "after the crash", "and later"])
 
 
 def test_a_record_cut_by_a_crash_and_overwritten_is_archived_and_recovered():
-    pg, repo = archiving_server(wal_writer_delay="10s")
+    pg, repo = archiving_server(wal_writer_delay="10s", wal_buffers="512kB")
     base = BaseCopy(pg)
     insert(pg, "before the crash")
     begun = crash_in_a_long_record(pg)
     pg.start()
     archive(pg, "restarted")
-    overwritten = segment_start(segment_name(1, begun, MIB), MIB)
-    assert wal_has(pg, "OVERWRITE_CONTRECORD", overwritten, pg.current_lsn()), pg.log_tail()
+    overwriting = overwriting_record(pg, begun)
+    assert overwriting % MIB > PAGE, "it was to stand in the middle of a segment"
     recovers_after_the_crash(pg, repo, base, ["before the crash", "restarted"])
 
 
 def test_a_record_whose_next_segment_was_lost_in_a_crash_is_archived_and_recovered():
-    pg, repo = archiving_server(wal_writer_delay="10s")
+    pg, repo = archiving_server(wal_writer_delay="10s", wal_buffers="512kB")
     base = BaseCopy(pg)
     insert(pg, "before the crash")
     begun = crash_in_a_long_record(pg)
@@ -195,7 +201,8 @@ def test_a_record_whose_next_segment_was_lost_in_a_crash_is_archived_and_recover
             path.unlink()
     pg.start()
     archive(pg, "restarted")
-    assert wal_has(pg, "OVERWRITE_CONTRECORD", begun, pg.current_lsn()), pg.log_tail()
+    overwriting = overwriting_record(pg, begun)
+    assert overwriting % MIB < PAGE, "it was to stand at the beginning of a segment"
     recovers_after_the_crash(pg, repo, base, ["before the crash", "restarted"])
 
 
@@ -387,7 +394,7 @@ def test_an_incomplete_segment_from_a_cascaded_standby_does_not_take_the_whole_o
     )
     assert not repo.object_path(cut).exists(), last.log_tail()
     assert [key for key in repo.objects() if f"/{cut}.partial/" in key], repo.objects()
-    assert damaged(repo) == []
+    assert_flawless(repo)
     # The old primary's own, whole one still finds its place.
     assert archive(primary, "old") == cut
     assert repo.object_path(cut).exists()
