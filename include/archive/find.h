@@ -23,7 +23,7 @@ struct find_target {
 
 struct find_answer {
 	bool reachable;
-	char why[256];          /* if not */
+	char why[512];          /* if not */
 	uint64_t stop_lsn;      /* the start of a record */
 	bool inclusive;         /* that record is replayed */
 	struct walname segment; /* where the record begins */

@@ -30,6 +30,10 @@ from walvault_test.wal import MIB, segment_name, segment_start
 
 QUICK = {"timeout": "1s", "standby_timeout": "500ms"}
 STRICT = ("recovery", "promoted", "person")
+ENDING_SIGNALS = (
+    *(signal.SIGTERM, signal.SIGQUIT, signal.SIGINT),
+    *(signal.SIGHUP, signal.SIGKILL),
+)
 
 
 def filled_repository(push=3, **options):
@@ -540,7 +544,7 @@ class Hanging:
 def test_no_signal_to_walfetch_looks_like_an_absence():
     _, repo, names = filled_repository(timeout="30s", standby_timeout="30s")
     for mode in STRICT:
-        for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT, signal.SIGHUP, signal.SIGKILL):
+        for number in ENDING_SIGNALS:
             asker = Asker(repo, mode)
             hanging = Hanging(repo, asker, names[0])
             hanging.process.send_signal(number)

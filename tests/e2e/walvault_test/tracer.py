@@ -189,7 +189,11 @@ class Tracer:
         words = [os.fspath(word) for word in command]
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             started = time.monotonic()
-            self._spawn(words, cwd, clean_environment(**env or {}), out, err)
+            environment = clean_environment(**env or {})
+            if "ASAN_OPTIONS" in environment:
+                # The leak checker is a tracer itself: there can be only one.
+                environment["ASAN_OPTIONS"] += ":detect_leaks=0"
+            self._spawn(words, cwd, environment, out, err)
             try:
                 self._follow(started + self.timeout)
             finally:
