@@ -5,9 +5,11 @@
  * An object is written into a nameless file (O_TMPFILE), so that a process
  * killed at any moment leaves nothing; where the file system has none (NFS),
  * into a file whose name begins with TEMP_PREFIX.  Publishing is link(2) or
- * rename(2) without replacement, behind fsync of the file and before fsync of
+ * rename(2) without replacement, behind fsync of the file (and, for the first
+ * object of a directory, of all directories on its way) and before fsync of
  * the directory.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -178,6 +180,30 @@ sync_dirs(const struct place *place, const char *key)
 	return rc;
 }
 
+/*
+ * Does the directory hold an object already?  1 yes, 0 no, -1.  Whoever
+ * published it had made the path to it durable first, so that need not be done
+ * again: fsync of a directory waits for all that the file system is busy with.
+ */
+static int
+has_objects(const struct place *place)
+{
+	int fd = openat(place->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	struct dirent *d;
+	int found = 0;
+
+	if (dir == NULL) {
+		if (fd >= 0)
+			(void)close(fd);
+		return -1;
+	}
+	while (!found && (d = readdir(dir)) != NULL)
+		found = d->d_type == DT_REG && d->d_name[0] != '.';
+	(void)closedir(dir);
+	return found;
+}
+
 struct file_put {
 	struct stream stream;
 	struct file_store *store;
@@ -254,6 +280,11 @@ put_finish(struct stream *stream, struct fail *f)
 
 	if (fsync(p->fd) != 0)
 		return put_failed(p, "fsync", f);
+	rc = has_objects(&p->place);
+	if (rc == 0)
+		rc = sync_dirs(&p->place, p->key);
+	if (rc < 0)
+		return put_failed(p, "fsync directories", f);
 	if (p->aside[0] != '\0')
 		rc = publish_instead(p);
 	else
@@ -262,7 +293,7 @@ put_finish(struct stream *stream, struct fail *f)
 		return put_failed(p, "publish", f);
 	if (rc == 1)
 		return 1;
-	if (sync_dirs(&p->place, p->key) != 0)
+	if (fsync(p->place.dir) != 0)
 		return put_failed(p, "fsync directory", f);
 	return 0;
 }
