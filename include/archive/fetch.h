@@ -39,4 +39,11 @@ struct fetch_args {
 int fetch_file(const struct fetch_args *args, const char *name,
     const char *dest, struct fail *f);
 
+/*
+ * Bring a timeline's history file to dest from this host's memory alone, for
+ * when the stores hang.  0, or -1 (also if it is none, or not remembered).
+ */
+int fetch_remembered(const struct fetch_args *args, const char *name,
+    const char *dest, struct fail *f);
+
 #endif

@@ -517,6 +517,35 @@ find_cluster(struct fetch *x, struct fail *f)
 	return 0;
 }
 
+/* Take the arguments apart.  0 or -1. */
+static int
+fetch_init(struct fetch *x, const char *name, struct fail *f)
+{
+	if (walname_parse(name, &x->name) != 0 ||
+	    x->name.kind == WALNAME_PARTIAL) {
+		(void)fail_set(f, FAIL_CONFIG, name,
+		    "not the name of a file that can be fetched");
+		return fail_hint(f, "a .partial is read by: walvault cat");
+	}
+	if (strlen(x->dest) >= sizeof x->pg_wal - WALNAME_TEXT)
+		return fail_set(
+		    f, FAIL_CONFIG, x->dest, "the path is too long");
+	above(x->dest, 1, x->pg_wal);
+	return 0;
+}
+
+int
+fetch_remembered(const struct fetch_args *args, const char *name,
+    const char *dest, struct fail *f)
+{
+	struct fetch x = { .args = args, .dest = dest };
+
+	if (fetch_init(&x, name, f) != 0 || x.name.kind != WALNAME_HISTORY ||
+	    find_cluster(&x, f) != 0)
+		return -1;
+	return get_remembered(&x, f);
+}
+
 int
 fetch_file(const struct fetch_args *args, const char *name, const char *dest,
     struct fail *f)
@@ -524,15 +553,8 @@ fetch_file(const struct fetch_args *args, const char *name, const char *dest,
 	struct fetch x = { .args = args, .dest = dest };
 	int rc;
 
-	if (walname_parse(name, &x.name) != 0 ||
-	    x.name.kind == WALNAME_PARTIAL) {
-		(void)fail_set(f, FAIL_CONFIG, name,
-		    "not the name of a file that can be fetched");
-		return fail_hint(f, "a .partial is read by: walvault cat");
-	}
-	if (strlen(dest) >= sizeof x.pg_wal - WALNAME_TEXT)
-		return fail_set(f, FAIL_CONFIG, dest, "the path is too long");
-	above(dest, 1, x.pg_wal);
+	if (fetch_init(&x, name, f) != 0)
+		return -1;
 	if (x.name.kind == WALNAME_HISTORY) {
 		/* The first timeline has no history, in no repository. */
 		if (x.name.tli == 1)

@@ -2,7 +2,7 @@
 /*
  * What is remembered on this host: see state.h.
  *
- *	STATE/STORE-CLUSTER/repository		the id last seen there
+ *	STATE/STORE-CLUSTER/seen		the repository id last seen there
  *	STATE/STORE-CLUSTER/ID/SYSID.GEN/TLI.history
  */
 #include <fcntl.h>
@@ -103,7 +103,7 @@ state_save_history(const char *state_dir, const struct repository *r,
 	(void)mkdir(state_dir, 0700);
 	store_dir(state_dir, r, dir);
 	(void)mkdir(dir, 0700);
-	file_in(dir, "repository", path);
+	file_in(dir, "seen", path);
 	if ((read_id(path, id) != 0 || strcmp(id, r->id) != 0) &&
 	    write_file(path, r->id, strlen(r->id)) != 0)
 		return;
@@ -126,7 +126,7 @@ state_load_history(const char *state_dir, const struct repository *r,
 	struct fail f;
 
 	store_dir(state_dir, r, dir);
-	file_in(dir, "repository", path);
+	file_in(dir, "seen", path);
 	if (read_id(path, id) != 0)
 		return 1;
 	walname_history(tli, &name);

@@ -22,6 +22,9 @@ static const char about[] =
     "not now);\n"
     "200 anything else, so that recovery stops instead of ending early.";
 
+/* How long it may take to answer from this host's memory. */
+#define MEMORY_MS 2000
+
 struct job {
 	struct setup setup;
 	enum fetch_mode mode;
@@ -55,12 +58,14 @@ retry_time(int64_t timeout)
 	return timeout - (timeout / 10 < 500 ? timeout / 10 : 500);
 }
 
+/* Open the stores and put the options together.  0 or -1. */
 static int
-fetch(struct job *job, struct fail *f)
+prepare(struct job *job, struct fetch_args *args, struct fail *f)
 {
 	struct conf *c = job->setup.conf;
 	const char *sysid = conf_text(c, OPT_SYSID, NULL);
-	struct fetch_args args = {
+
+	*args = (struct fetch_args){
 		.repos = job->setup.repos,
 		.generation = (uint32_t)conf_number(c, OPT_GENERATION),
 		.sysid = sysid != NULL ? conf_number(c, OPT_SYSID) : 0,
@@ -70,11 +75,35 @@ fetch(struct job *job, struct fail *f)
 		.allow_damaged = conf_number(c, OPT_ALLOW_DAMAGED) != 0,
 		.deadline = deadline_in(retry_time(job->timeout)),
 	};
-
 	if (setup_stores(&job->setup, f) != 0)
 		return -1;
-	args.n_repos = job->setup.n;
+	args->n_repos = job->setup.n;
+	return 0;
+}
+
+static int
+fetch(struct job *job, struct fail *f)
+{
+	struct fetch_args args;
+
+	if (prepare(job, &args, f) != 0)
+		return -1;
 	return fetch_file(&args, job->name, job->dest, f);
+}
+
+/* What the worker would have done had the store failed instead of hung. */
+static int
+work_remembered(void *arg)
+{
+	struct job *job = arg;
+	struct fetch_args args;
+	struct fail f;
+	int rc = prepare(job, &args, &f);
+
+	if (rc == 0)
+		rc = fetch_remembered(&args, job->name, job->dest, &f);
+	setup_clear(&job->setup);
+	return rc == 0 ? FETCH_DONE : FETCH_STOP;
 }
 
 static int
@@ -110,6 +139,13 @@ supervise(struct job *job)
 	        r.value == FETCH_STOP))
 		return r.value;
 	process_describe(&r, job->timeout, why, sizeof why);
+	if (r.end == PROCESS_TIMEOUT) {
+		struct process_result memory = process_supervise(
+		    MEMORY_MS, work_remembered, job);
+
+		if (memory.end == PROCESS_EXITED && memory.value == FETCH_DONE)
+			return FETCH_DONE;
+	}
 	if (r.end == PROCESS_EXITED)
 		(void)snprintf(
 		    why, sizeof why, "its worker ended with %d", r.value);

@@ -18,11 +18,12 @@ from walvault_test import (
     format_lsn,
     run_program,
     seeded_random,
+    wait_until,
     work_directory,
 )
 from walvault_test.fetching import UNPROVEN, Asker, askers, nothing_is_proven
 from walvault_test.hung import HungStore
-from walvault_test.processes import descendants
+from walvault_test.processes import any_alive, descendants
 from walvault_test.programs import clean_environment, program
 from walvault_test.stopped import stopped_cluster, stopped_repository
 from walvault_test.tracer import Fail, trace
@@ -530,14 +531,16 @@ class Hanging:
             stderr=subprocess.DEVNULL,
         )
         hung.wait_reached()
+        self._family = [self.process.pid, *descendants(self.process.pid)]
 
     def worker(self):
         """The process that talks to the store."""
-        return [self.process.pid, *descendants(self.process.pid)][-1]
+        return self._family[-1]
 
     def status(self, timeout):
-        """Its exit status as a shell sees it."""
+        """Its exit status as a shell sees it; nobody may stay behind."""
         status = self.process.wait(timeout)
+        wait_until(lambda: not any_alive(self._family), "the worker to end", timeout)
         return status if status >= 0 else 128 - status
 
 
