@@ -115,8 +115,7 @@ deps:
 
 # The installer runs first: on a fresh machine there is no compiler yet.
 check:
-	@tests/deps build
-	@tests/deps test || echo "tests that need what is missing are skipped"
+	@tests/deps all || echo "tests that need what is missing are skipped"
 	$(MAKE) all tests
 	BUILD=$(BUILD) tests/run
 
@@ -140,6 +139,7 @@ fuzz: $(FUZZERS)
 	tests/fuzz/run $(FUZZ_SECONDS) $(FUZZERS)
 
 lint:
+	@tests/deps all
 	tests/lint
 
 install: all

@@ -46,6 +46,12 @@ repository_require(struct repository *r, struct identity *out, struct fail *f);
 int repository_systems(
     struct repository *r, struct identity **out, size_t *n, struct fail *f);
 
+/*
+ * Where no data directory says which system is meant: the only one here.  0
+ * (r->layout.sysid is set), or -1.
+ */
+int repository_only_system(struct repository *r, struct fail *f);
+
 /* A new repository id. */
 void repository_new_id(char id[REPOSITORY_ID]);
 

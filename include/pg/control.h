@@ -33,6 +33,14 @@ struct control {
  */
 int control_read(const char *pgdata, struct control *out, struct fail *f);
 
+/*
+ * The pg_control of the cluster that a file in pg_wal belongs to: in the
+ * directory two components above path, in the current one, or in pgdata (may
+ * be NULL).  As control_read.
+ */
+int control_find(
+    const char *path, const char *pgdata, struct control *out, struct fail *f);
+
 /* The major version in PGDATA/PG_VERSION.  0 or -1. */
 int control_major(const char *pgdata, int *major, struct fail *f);
 

@@ -31,6 +31,12 @@ ssize_t io_pread(int fd, void *bytes, size_t len, off_t off);
 int io_read_file(
     int dirfd, const char *path, size_t max, struct buf *b, struct fail *f);
 
+/*
+ * The directory n components above a path, textually, "." where the path has
+ * no more: symbolic links in it are not followed, as pg_wal may be one.
+ */
+void io_above(const char *path, int n, char *out, size_t cap);
+
 /* 1 it exists, 0 it does not, -1 the question failed (errno is set). */
 int io_exists(const char *path);
 

@@ -40,24 +40,6 @@ struct fetch {
 	struct control control;
 };
 
-/* The directory of a path, n components up, textually: pg_wal may be a link. */
-static void
-above(const char *path, int n, char out[PATH_MAX])
-{
-	(void)snprintf(out, PATH_MAX, "%s", path);
-	while (n-- > 0) {
-		char *slash = strrchr(out, '/');
-
-		if (slash == NULL) {
-			(void)snprintf(out, PATH_MAX, ".");
-			return;
-		}
-		*slash = '\0';
-	}
-	if (out[0] == '\0')
-		(void)snprintf(out, PATH_MAX, "/");
-}
-
 /* The last stage: the file that becomes dest. */
 struct placer {
 	struct stream stream;
@@ -310,31 +292,6 @@ get_file(struct fetch *x, struct repository *r, const char *key, struct fail *f)
 	return object_read(r->store, &r->layout, key, out, &seen, f);
 }
 
-/* The system identifier, where there is no data directory: the only one. */
-static int
-only_system(struct repository *r, struct fail *f)
-{
-	struct identity *list;
-	size_t n;
-
-	if (repository_systems(r, &list, &n, f) != 0)
-		return -1;
-	for (size_t i = 0; i < n; i++) {
-		if (r->layout.sysid != 0 && r->layout.sysid != list[i].sysid) {
-			free(list);
-			(void)fail_set(f, FAIL_CONFIG, r->store->url,
-			    "the repository holds several clusters");
-			return fail_hint(f, "say which one: --sysid NUMBER");
-		}
-		r->layout.sysid = list[i].sysid;
-	}
-	free(list);
-	if (r->layout.sysid != 0)
-		return 0;
-	return fail_set(f, FAIL_CONFIG, r->store->url,
-	    "the repository holds no cluster yet");
-}
-
 /* Never the old timeline's segment where the new one's must be. */
 static int
 check_fork(struct fetch *x, uint32_t segsize, struct fail *f)
@@ -372,7 +329,7 @@ get_from(struct fetch *x, struct repository *r, struct fail *f)
 		return -1;
 	r->layout.sysid = x->sysid;
 	r->layout.generation = x->args->generation;
-	if (r->layout.sysid == 0 && only_system(r, f) != 0)
+	if (r->layout.sysid == 0 && repository_only_system(r, f) != 0)
 		return -1;
 	x->sysid = r->layout.sysid;
 	if (repository_require(r, &id, f) != 0 ||
@@ -495,26 +452,17 @@ get_from_pg_wal(struct fetch *x, struct fail *f)
 static int
 find_cluster(struct fetch *x, struct fail *f)
 {
-	char top[PATH_MAX];
-	const char *dirs[] = { top, ".", x->args->pgdata };
+	int rc;
 
 	x->sysid = x->args->sysid;
 	if (x->sysid != 0)
 		return 0;
-	above(x->dest, 2, top);
-	for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++) {
-		int rc = dirs[i] != NULL ? control_read(dirs[i], &x->control, f)
-		                         : 1;
-
-		if (rc < 0)
-			return -1;
-		if (rc == 1)
-			continue;
+	rc = control_find(x->dest, x->args->pgdata, &x->control, f);
+	if (rc == 0) {
 		x->sysid = x->control.sysid;
 		x->has_control = x->control.crc_ok;
-		return 0;
 	}
-	return 0;
+	return rc < 0 ? -1 : 0;
 }
 
 /* Take the arguments apart.  0 or -1. */
@@ -530,7 +478,7 @@ fetch_init(struct fetch *x, const char *name, struct fail *f)
 	if (strlen(x->dest) >= sizeof x->pg_wal - WALNAME_TEXT)
 		return fail_set(
 		    f, FAIL_CONFIG, x->dest, "the path is too long");
-	above(x->dest, 1, x->pg_wal);
+	io_above(x->dest, 1, x->pg_wal, sizeof x->pg_wal);
 	return 0;
 }
 

@@ -520,60 +520,25 @@ push_one(struct push *p, struct fail *f)
 	return rc;
 }
 
-/* "a/b/c" with n components cut off; "." if nothing is left. */
-static void
-cut_path(const char *path, int n, char *out, size_t cap)
-{
-	(void)snprintf(out, cap, "%s", path);
-	while (n-- > 0) {
-		char *slash = strrchr(out, '/');
-
-		if (slash == NULL) {
-			(void)snprintf(out, cap, ".");
-			return;
-		}
-		*slash = '\0';
-	}
-	if (out[0] == '\0')
-		(void)snprintf(out, cap, "/");
-}
-
-/* Whose file is it?  pg_control above pg_wal, in the current directory, or
- * in the configured data directory. */
-static int
-find_cluster(struct push *p, struct fail *f)
-{
-	char above[4096];
-	const char *dirs[] = { above, ".", p->args->pgdata };
-	struct control c;
-
-	cut_path(p->path, 2, above, sizeof above);
-	for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++) {
-		int rc = dirs[i] != NULL ? control_read(dirs[i], &c, f) : 1;
-
-		if (rc < 0)
-			return -1;
-		if (rc == 1)
-			continue;
-		p->sysid = c.sysid;
-		p->in_recovery = c.state == CONTROL_IN_ARCHIVE_RECOVERY;
-		return 0;
-	}
-	return 0;
-}
-
 int
 push_file(const struct push_args *args, const char *path, struct fail *f)
 {
 	struct push p = { .args = args, .path = path };
 	const char *slash = strrchr(path, '/');
+	struct control control;
+	int rc;
 
 	if (walname_parse(slash != NULL ? slash + 1 : path, &p.name) != 0)
 		return fail_set(f, FAIL_CONFIG, path,
 		    "not the name of a WAL file: expected what %%p gives");
-	cut_path(path, 1, p.pg_wal, sizeof p.pg_wal);
-	if (find_cluster(&p, f) != 0)
+	io_above(path, 1, p.pg_wal, sizeof p.pg_wal);
+	rc = control_find(path, args->pgdata, &control, f);
+	if (rc < 0)
 		return -1;
+	if (rc == 0) {
+		p.sysid = control.sysid;
+		p.in_recovery = control.state == CONTROL_IN_ARCHIVE_RECOVERY;
+	}
 	for (size_t i = 0; i < args->n_repos; i++)
 		if (repository_open(&args->repos[i], f) != 0)
 			return -1;

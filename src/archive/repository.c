@@ -201,6 +201,30 @@ repository_systems(
 	return 0;
 }
 
+int
+repository_only_system(struct repository *r, struct fail *f)
+{
+	struct identity *list;
+	size_t n;
+	int rc = 0;
+
+	if (repository_systems(r, &list, &n, f) != 0)
+		return -1;
+	for (size_t i = 1; i < n && rc == 0; i++)
+		if (list[i].sysid != list[0].sysid)
+			rc = fail_set(f, FAIL_CONFIG, r->store->url,
+			    "the repository holds several clusters");
+	if (n == 0)
+		rc = fail_set(f, FAIL_CONFIG, r->store->url,
+		    "the repository holds no cluster yet");
+	else if (rc != 0)
+		(void)fail_hint(f, "say which one: --sysid NUMBER");
+	else
+		r->layout.sysid = list[0].sysid;
+	free(list);
+	return rc;
+}
+
 void
 repository_new_id(char id[REPOSITORY_ID])
 {

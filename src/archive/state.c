@@ -2,8 +2,8 @@
 /*
  * What is remembered on this host: see state.h.
  *
- *	STATE/STORE-CLUSTER/seen		the repository id last seen there
- *	STATE/STORE-CLUSTER/ID/SYSID.GEN/TLI.history
+ *	STATE/STORE-CLUSTER/seen		the repository id last seen
+ *there STATE/STORE-CLUSTER/ID/SYSID.GEN/TLI.history
  */
 #include <fcntl.h>
 #include <inttypes.h>

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* walvault VERB: everything that the server does not call itself. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "control.h"
@@ -78,33 +77,6 @@ run(const struct verb *v, struct setup *s, int argc, char **argv,
 	return v->run(s, f);
 }
 
-/* Which of the repository's systems, where no data directory says it. */
-static int
-choose_system(struct repository *r, struct fail *f)
-{
-	struct identity *list;
-	size_t n;
-	int rc = 0;
-
-	if (repository_systems(r, &list, &n, f) != 0)
-		return -1;
-	for (size_t i = 0; i < n; i++) {
-		if (r->layout.sysid == 0)
-			r->layout.sysid = list[i].sysid;
-		if (r->layout.sysid == list[i].sysid)
-			continue;
-		(void)fail_set(f, FAIL_CONFIG, r->store->url,
-		    "the repository holds several clusters");
-		rc = fail_hint(f, "say which one: --sysid NUMBER");
-		break;
-	}
-	if (n == 0)
-		rc = fail_set(f, FAIL_CONFIG, r->store->url,
-		    "the repository holds no cluster yet");
-	free(list);
-	return rc;
-}
-
 int
 verb_open(struct setup *s, size_t i, struct identity *id, struct fail *f)
 {
@@ -125,7 +97,7 @@ verb_open(struct setup *s, size_t i, struct identity *id, struct fail *f)
 		if (rc == 0)
 			r->layout.sysid = c.sysid;
 	}
-	if (r->layout.sysid == 0 && choose_system(r, f) != 0)
+	if (r->layout.sysid == 0 && repository_only_system(r, f) != 0)
 		return -1;
 	return repository_require(r, id, f);
 }

@@ -78,6 +78,21 @@ control_read(const char *pgdata, struct control *out, struct fail *f)
 }
 
 int
+control_find(
+    const char *path, const char *pgdata, struct control *out, struct fail *f)
+{
+	char top[PATH_MAX];
+	const char *dirs[] = { top, ".", pgdata };
+	int rc = 1;
+
+	io_above(path, 2, top, sizeof top);
+	for (size_t i = 0; rc == 1 && i < sizeof dirs / sizeof *dirs; i++)
+		if (dirs[i] != NULL)
+			rc = control_read(dirs[i], out, f);
+	return rc;
+}
+
+int
 control_major(const char *pgdata, int *major, struct fail *f)
 {
 	char path[PATH_MAX];

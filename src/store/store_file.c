@@ -198,8 +198,10 @@ has_objects(const struct place *place)
 			(void)close(fd);
 		return -1;
 	}
-	while (!found && (d = readdir(dir)) != NULL)
+	while (errno = 0, found == 0 && (d = readdir(dir)) != NULL)
 		found = d->d_type == DT_REG && d->d_name[0] != '.';
+	if (errno != 0)
+		found = -1;
 	(void)closedir(dir);
 	return found;
 }

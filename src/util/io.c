@@ -2,6 +2,8 @@
 /* Reading and writing to the end: see io.h. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -112,4 +114,21 @@ io_exists(const char *path)
 	if (stat(path, &st) == 0)
 		return 1;
 	return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
+}
+
+void
+io_above(const char *path, int n, char *out, size_t cap)
+{
+	(void)snprintf(out, cap, "%s", path);
+	while (n-- > 0) {
+		char *slash = strrchr(out, '/');
+
+		if (slash == NULL) {
+			(void)snprintf(out, cap, ".");
+			return;
+		}
+		*slash = '\0';
+	}
+	if (out[0] == '\0')
+		(void)snprintf(out, cap, "/");
 }
