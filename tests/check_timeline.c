@@ -142,9 +142,17 @@ START_TEST(timelines_that_do_not_rise_are_damaged)
 }
 END_TEST
 
-START_TEST(switch_points_that_go_back_are_damaged)
+/* Recovery to the latest timeline that stops before its newest fork. */
+START_TEST(switch_points_that_fall_cut_the_ancestors_before_them)
 {
-	assert_damaged("1\t0/4000000\tr\n2\t0/3000000\tr\n", 3);
+	struct timeline t;
+
+	ck_assert_int_eq(parse("1\t0/4000000\tr\n2\t0/3000000\tr\n", 3, &t), 0);
+	ck_assert_uint_eq(timeline_switch(&t, 1), 0x3000000);
+	ck_assert_uint_eq(timeline_switch(&t, 2), 0x3000000);
+	ck_assert_uint_eq(timeline_at(&t, 0x2FFFFFF), 1);
+	ck_assert_uint_eq(timeline_at(&t, 0x3000000), 3);
+	timeline_clear(&t);
 	/* Promoted twice without a record between: the same point. */
 	assert_parses("1\t0/4000000\tr\n2\t0/4000000\tr\n", 3, 2);
 }
@@ -269,7 +277,7 @@ main(void)
 	        timelines_are_decimal_in_the_file,
 	        a_file_without_a_parent_is_damaged,
 	        timelines_that_do_not_rise_are_damaged,
-	        switch_points_that_go_back_are_damaged,
+	        switch_points_that_fall_cut_the_ancestors_before_them,
 	        a_line_without_a_switch_point_is_damaged,
 	        a_history_cut_short_anywhere_is_not_misread,
 	        a_nul_byte_is_damage, the_number_of_the_bad_line_is_named,

@@ -24,8 +24,9 @@ struct fetch_args {
 	struct repository *repos; /* one per store, not opened yet */
 	size_t n_repos;
 	uint32_t generation;
-	uint64_t sysid;     /* 0: by pg_control */
-	const char *pgdata; /* or NULL */
+	bool generation_given; /* not the default */
+	uint64_t sysid;        /* 0: by pg_control */
+	const char *pgdata;    /* or NULL */
 	const char *state_dir;
 	enum fetch_mode mode;
 	bool allow_damaged;

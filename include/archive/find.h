@@ -9,7 +9,7 @@
 
 #include "line.h"
 
-enum find_type { FIND_TIME, FIND_LSN, FIND_XID, FIND_NAME };
+enum find_type { FIND_TIME, FIND_LSN, FIND_XID, FIND_NAME, FIND_LATEST };
 
 struct find_target {
 	enum find_type type;

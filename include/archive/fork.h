@@ -14,12 +14,15 @@
 #include "walname.h"
 
 /*
- * Does some history in dir end name's timeline at or before name's segment?
- * The newer timeline's number, or 0.  A history whose fork the server has
- * already passed on the old timeline (control, may be NULL) is not its line.
+ * Does the line that is followed leave name's timeline before the end of
+ * name's segment?  *newer is then that line's timeline, else 0.  The line is
+ * the newest one in dir that contains name's timeline (the server puts
+ * histories of sibling timelines there, too), without those whose fork the
+ * server has already passed on the old timeline (control, may be NULL).
+ * 0, or -1 with errno: dir cannot be read.
  */
-uint32_t fork_fences(const char *dir, const struct walname *name,
-    uint32_t segsize, const struct control *control);
+int fork_fences(const char *dir, const struct walname *name, uint32_t segsize,
+    const struct control *control, uint32_t *newer);
 
 /*
  * Does a history in dir end timeline tli at lsn, or before the segment that

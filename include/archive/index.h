@@ -40,7 +40,6 @@ struct index {
 	struct index_timeline *timelines; /* by tli */
 	size_t n;
 	struct index_list aside; /* damaged objects set aside */
-	size_t backups, others;
 };
 
 /*
@@ -56,11 +55,10 @@ void index_clear(struct index *x);
 const struct index_timeline *
 index_timeline(const struct index *x, uint32_t tli);
 
-/* The segment with that number, or NULL. */
-const struct index_object *
-index_segment(const struct index_timeline *t, uint64_t segno);
-
-/* Is t an ancestor of another timeline that has WAL of its own? */
-bool index_is_parent(const struct index *x, uint32_t tli);
+/*
+ * Is t the end of a line: does no archived timeline fork from it, or does its
+ * own WAL go on behind the segments in which they do?
+ */
+bool index_is_leaf(const struct index *x, const struct index_timeline *t);
 
 #endif

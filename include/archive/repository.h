@@ -29,6 +29,9 @@ struct identity {
 	uint32_t segsize;
 };
 
+/* Read the marker if there is one.  0, 1 there is none, -1. */
+int repository_peek(struct repository *r, struct fail *f);
+
 /* Read the marker.  0, or -1 (FAIL_CONFIG if there is none). */
 int repository_open(struct repository *r, struct fail *f);
 

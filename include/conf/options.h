@@ -56,6 +56,7 @@ enum option_id {
 	OPT_LSN,
 	OPT_XID,
 	OPT_NAME,
+	OPT_LATEST,
 	OPT_EXCLUSIVE,
 	OPT_TIMELINE,
 	OPT_FROM,

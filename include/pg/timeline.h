@@ -3,7 +3,8 @@
  * Timeline history files (PostgreSQL: access/transam/timeline.c).  A line is
  * "parentTLI <tab> switch LSN <tab> reason"; '#' starts a comment; timelines
  * rise strictly.  Entry i covers the WAL up to its switch point; the timeline
- * itself covers all behind the last one.
+ * itself covers all behind the last one.  Switch points may fall in the file;
+ * once parsed they do not: an earlier one is cut to the later.
  */
 #ifndef WALVAULT_PG_TIMELINE_H
 #define WALVAULT_PG_TIMELINE_H

@@ -11,7 +11,8 @@
 
 /*
  * Continue a CRC-32C over len bytes.  Start with 0xFFFFFFFF and invert the
- * end result, as PostgreSQL's INIT_CRC32C and FIN_CRC32C do.
+ * end result, as PostgreSQL's INIT_CRC32C and FIN_CRC32C do.  Without SSE 4.2
+ * the first call fills a table: make it before there are threads.
  */
 uint32_t crc32c(uint32_t crc, const void *bytes, size_t len);
 

@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -300,8 +301,9 @@ check_fork(struct fetch *x, uint32_t segsize, struct fail *f)
 
 	if (x->name.kind != WALNAME_SEGMENT)
 		return 0;
-	newer = fork_fences(
-	    x->pg_wal, &x->name, segsize, x->has_control ? &x->control : NULL);
+	if (fork_fences(x->pg_wal, &x->name, segsize,
+	        x->has_control ? &x->control : NULL, &newer) != 0)
+		return fail_errno(f, x->pg_wal, "look for timeline histories");
 	if (newer == 0)
 		return 0;
 	(void)fail_set(f, FAIL_REFUSED, x->name.text,
@@ -312,6 +314,30 @@ check_fork(struct fetch *x, uint32_t segsize, struct fail *f)
 	    "the segment of timeline %u is not archived (yet). If timeline %u "
 	    "is not to be followed, remove its history file from pg_wal",
 	    newer, newer);
+}
+
+/* Where nobody said which history is meant, there must be only one. */
+static int
+check_generation(
+    const struct fetch *x, const struct repository *r, struct fail *f)
+{
+	struct repository next = *r;
+	struct identity id;
+	int rc;
+
+	if (x->args->generation_given)
+		return 0;
+	next.layout.generation++;
+	rc = repository_identity(&next, &id, f);
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
+	(void)fail_set(f, FAIL_CONFIG, r->store->url,
+	    "system identifier %" PRIu64 " has a newer generation (%" PRIu32
+	    ") here, and none was asked for",
+	    id.sysid, id.generation);
+	return fail_hint(f,
+	    "set generation in the configuration, or give "
+	    "--generation NUMBER");
 }
 
 /*
@@ -333,7 +359,7 @@ get_from(struct fetch *x, struct repository *r, struct fail *f)
 		return -1;
 	x->sysid = r->layout.sysid;
 	if (repository_require(r, &id, f) != 0 ||
-	    check_fork(x, id.segsize, f) != 0)
+	    check_generation(x, r, f) != 0 || check_fork(x, id.segsize, f) != 0)
 		return -1;
 	layout_wal(&r->layout, &x->name, NULL, key);
 	rc = x->name.kind == WALNAME_HISTORY ? get_history(x, r, key, f)
@@ -357,8 +383,12 @@ get_from_any(struct fetch *x, struct fail *f)
 		/* What failed to verify may have been a bad read. */
 		if (rc < 0 && one.kind == FAIL_DAMAGED)
 			rc = get_from(x, &x->args->repos[i], &one);
-		if (rc == 0)
+		if (rc == 0) {
+			if (unknown)
+				log_fail(LOG_WARNING,
+				    "fetched from another store", f);
 			return 0;
+		}
 		if (rc < 0) {
 			if (unknown)
 				log_fail(LOG_WARNING, "fetch", f);
@@ -369,30 +399,36 @@ get_from_any(struct fetch *x, struct fail *f)
 	return unknown ? -1 : 1;
 }
 
-/* While a store does not answer, what it once answered still holds. */
+/* What a store once answered still holds while it does not. */
 static int
-get_remembered(struct fetch *x, struct fail *f)
+remembered_by(struct fetch *x, struct repository *r, struct fail *f)
+{
+	struct buf b = { 0 };
+	struct timeline t;
+	int rc = -1;
+
+	r->layout.sysid = x->sysid;
+	r->layout.generation = x->args->generation;
+	if (state_load_history(x->args->state_dir, r, x->name.tli, &b) == 0 &&
+	    timeline_parse(b.data, b.len, x->name.tli, x->name.text, &t, f) ==
+	        0) {
+		timeline_clear(&t);
+		rc = place_bytes(x, &b, f);
+	}
+	buf_clear(&b);
+	if (rc == 0)
+		log_warning("fetched: %s: from memory: no word from store %s",
+		    x->name.text, r->store->name);
+	return rc;
+}
+
+static int
+get_remembered(struct fetch *x)
 {
 	for (size_t i = 0; i < x->args->n_repos; i++) {
-		struct repository *r = &x->args->repos[i];
-		struct buf b = { 0 };
-		struct timeline t;
-		int rc = -1;
+		struct fail f;
 
-		r->layout.sysid = x->sysid;
-		r->layout.generation = x->args->generation;
-		if (state_load_history(
-		        x->args->state_dir, r, x->name.tli, &b) == 0 &&
-		    timeline_parse(
-		        b.data, b.len, x->name.tli, x->name.text, &t, f) == 0) {
-			timeline_clear(&t);
-			rc = place_bytes(x, &b, f);
-			log_warning("fetched: %s: from memory, store %s does "
-			            "not answer",
-			    x->name.text, r->store->name);
-		}
-		buf_clear(&b);
-		if (rc == 0)
+		if (remembered_by(x, &x->args->repos[i], &f) == 0)
 			return 0;
 	}
 	return -1;
@@ -491,7 +527,7 @@ fetch_remembered(const struct fetch_args *args, const char *name,
 	if (fetch_init(&x, name, f) != 0 || x.name.kind != WALNAME_HISTORY ||
 	    find_cluster(&x, f) != 0)
 		return -1;
-	return get_remembered(&x, f);
+	return get_remembered(&x);
 }
 
 int
@@ -517,7 +553,7 @@ fetch_file(const struct fetch_args *args, const char *name, const char *dest,
 		return -1;
 	rc = get_until_deadline(&x, f);
 	if (rc < 0 && x.name.kind == WALNAME_HISTORY &&
-	    f->kind != FAIL_DAMAGED && get_remembered(&x, f) == 0)
+	    f->kind != FAIL_DAMAGED && get_remembered(&x) == 0)
 		return 0;
 	return rc;
 }

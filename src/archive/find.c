@@ -50,6 +50,8 @@ may_match(const struct search *s, size_t i)
 	uint32_t xid = (uint32_t)t->xid;
 
 	switch (t->type) {
+	case FIND_LATEST:
+		return false;
 	case FIND_LSN:
 		return f->last_ended >= t->lsn || f->unfinished >= t->lsn;
 	case FIND_TIME:
@@ -147,11 +149,6 @@ search_run(struct search *s, struct fail *f)
 	return 0;
 }
 
-/* Looking for transaction ends around the stop point. */
-struct around {
-	struct find_answer *answer;
-};
-
 static bool
 is_before(const struct find_answer *a, uint64_t lsn)
 {
@@ -161,7 +158,7 @@ is_before(const struct find_answer *a, uint64_t lsn)
 static int
 around_xact(void *arg, const struct walxact *x)
 {
-	struct find_answer *a = ((struct around *)arg)->answer;
+	struct find_answer *a = arg;
 
 	if (is_before(a, x->lsn)) {
 		a->has_before = true;
@@ -200,8 +197,7 @@ static int
 look_around(struct search *s, struct fail *f)
 {
 	struct find_answer *a = s->answer;
-	struct around around = { .answer = a };
-	struct walscan_events events = { .xact = around_xact, .arg = &around };
+	struct walscan_events events = { .xact = around_xact, .arg = a };
 	size_t at = segment_of(s, a->stop_lsn), i;
 
 	a->segment = s->line->segment[at].name;
@@ -260,8 +256,11 @@ judge_end(struct search *s)
 {
 	struct find_answer *a = s->answer;
 
-	if (s->target->type == FIND_TIME && a->covered_time != WAL_NO_TIME &&
-	    a->covered_time > s->target->time && last_record(s) != LSN_NONE)
+	bool known = s->target->type == FIND_LATEST ||
+	    (s->target->type == FIND_TIME && a->covered_time != WAL_NO_TIME &&
+	        a->covered_time > s->target->time);
+
+	if (known && last_record(s) != LSN_NONE)
 		(void)stop_at(s, last_record(s), true);
 }
 
@@ -286,25 +285,37 @@ explain(struct search *s)
 }
 
 /*
- * A time that lies before the first transaction end of a run that follows a
- * gap may lie in the gap: then it is not known what it would contain.
+ * A target before all that this run knows lies in the gap before it, or before
+ * the archive begins: it is not known what it would contain.
  */
 static bool
-lies_in_gap(const struct search *s)
+lies_before(const struct search *s)
 {
-	return s->target->type == FIND_TIME && s->first > 0 &&
-	    s->target->from == LSN_NONE && !s->answer->has_before;
+	const struct find_target *t = s->target;
+
+	if (t->from != LSN_NONE)
+		return false;
+	if (t->type == FIND_LSN)
+		return t->lsn < s->line->segment[s->first].facts.start_lsn;
+	return t->type == FIND_TIME && !s->answer->has_before;
 }
 
 static void
-explain_gap(struct search *s)
+explain_before(struct search *s)
 {
-	const struct line_segment *before = &s->line->segment[s->first - 1];
+	struct find_answer *a = s->answer;
 	const struct line_segment *behind = &s->line->segment[s->first];
 
-	(void)snprintf(s->answer->why, sizeof s->answer->why,
+	if (s->first == 0) {
+		(void)snprintf(a->why, sizeof a->why,
+		    "the target lies before the first archived %s, in %s",
+		    s->target->type == FIND_LSN ? "WAL" : "transaction",
+		    behind->name.text);
+		return;
+	}
+	(void)snprintf(a->why, sizeof a->why,
 	    "the target lies between %s and %s, where the WAL is broken (%s)",
-	    before->name.text, behind->name.text,
+	    s->line->segment[s->first - 1].name.text, behind->name.text,
 	    behind->broken != NULL ? behind->broken : "segments are missing");
 }
 
@@ -327,8 +338,8 @@ ask_run(struct search *s, struct fail *f)
 	if (look_around(s, f) != 0)
 		return -1;
 	a->tli = timeline_at(&s->line->history, a->stop_lsn);
-	if (lies_in_gap(s)) {
-		explain_gap(s);
+	if (lies_before(s)) {
+		explain_before(s);
 		return 1;
 	}
 	a->reachable = true;
@@ -346,8 +357,11 @@ int
 find_on_line(const struct line *l, const struct find_target *t,
     struct find_answer *a, struct fail *f)
 {
-	size_t i = 0;
+	size_t i = 0, last_sound = l->n;
 
+	/* "Latest" is the end of the last run that is not a damaged segment. */
+	while (last_sound > 0 && l->segment[last_sound - 1].damaged)
+		last_sound--;
 	*a = (struct find_answer){ .covered_time = WAL_NO_TIME };
 	(void)snprintf(a->why, sizeof a->why,
 	    "no WAL of timeline %u is archived%s", l->history.tli,
@@ -362,12 +376,14 @@ find_on_line(const struct line *l, const struct find_target *t,
 		int rc = 0;
 
 		i = s.last + 1;
+		if (t->type == FIND_LATEST && i < last_sound)
+			continue;
 		if (t->from != LSN_NONE) {
 			if (line_end_lsn(&l->segment[s.last]) <= t->from)
 				continue;
 			s.start = segment_of(&s, t->from);
 		}
-		if (l->segment[s.first].facts.segsize != 0)
+		if (!l->segment[s.first].damaged)
 			rc = ask_run(&s, f);
 		if (rc != 0)
 			return rc < 0 ? -1 : 0;

@@ -27,21 +27,24 @@ fork_read_history(
 	return rc;
 }
 
-/* Where a history in the directory leaves tli; UINT64_MAX ends the search. */
-typedef bool switch_fn(void *arg, uint64_t switch_lsn);
+/* A newer timeline whose history contains the one asked about. */
+typedef bool history_fn(void *arg, uint32_t newer, uint64_t switch_lsn);
 
 /*
- * Ask fn about every newer timeline's switch point.  The timeline for which
- * it says yes, or 0.  A history that cannot be read tells nothing.
+ * Tell fn of every newer timeline in the directory and of where it leaves tli,
+ * until it says true.  A history that cannot be read tells nothing.  0, or -1
+ * if the directory cannot be read.
  */
-static uint32_t
-find_switch(const char *dir, uint32_t tli, switch_fn *fn, void *arg)
+static int
+each_switch(const char *dir, uint32_t tli, history_fn *fn, void *arg)
 {
 	DIR *d = opendir(dir);
 	struct dirent *e;
-	uint32_t found = 0;
+	bool done = false;
 
-	while (d != NULL && found == 0 && (e = readdir(d)) != NULL) {
+	if (d == NULL)
+		return -1;
+	while (!done && (e = readdir(d)) != NULL) {
 		struct walname name;
 		struct timeline t;
 		struct fail f;
@@ -53,60 +56,72 @@ find_switch(const char *dir, uint32_t tli, switch_fn *fn, void *arg)
 			continue;
 		lsn = timeline_switch(&t, tli);
 		timeline_clear(&t);
-		if (lsn != LSN_NONE && fn(arg, lsn))
-			found = name.tli;
+		done = lsn != LSN_NONE && fn(arg, name.tli, lsn);
 	}
-	if (d != NULL)
-		(void)closedir(d);
-	return found;
+	(void)closedir(d);
+	return 0;
 }
 
 struct fence {
 	const struct walname *name;
-	uint32_t segsize;
 	const struct control *control;
+	uint32_t newest; /* the line that is followed */
+	uint64_t switch_lsn;
 };
 
 static bool
-fences(void *arg, uint64_t switch_lsn)
+take_newest(void *arg, uint32_t newer, uint64_t switch_lsn)
 {
-	const struct fence *x = arg;
+	struct fence *x = arg;
+	const struct control *c = x->control;
 
-	if (x->control != NULL && x->control->tli == x->name->tli &&
-	    x->control->redo > switch_lsn)
+	if (c != NULL && c->tli == x->name->tli && c->redo > switch_lsn)
 		return false;
-	return walname_segno(x->name, x->segsize) >= switch_lsn / x->segsize;
+	if (newer > x->newest) {
+		x->newest = newer;
+		x->switch_lsn = switch_lsn;
+	}
+	return false;
 }
 
-uint32_t
+int
 fork_fences(const char *dir, const struct walname *name, uint32_t segsize,
-    const struct control *control)
+    const struct control *control, uint32_t *newer)
 {
-	struct fence x = { name, segsize, control };
+	struct fence x = { .name = name, .control = control };
 
-	return find_switch(dir, name->tli, fences, &x);
+	*newer = 0;
+	if (each_switch(dir, name->tli, take_newest, &x) != 0)
+		return -1;
+	if (x.newest != 0 &&
+	    walname_segno(name, segsize) >= x.switch_lsn / segsize)
+		*newer = x.newest;
+	return 0;
 }
 
 struct end {
 	uint64_t segment_start, lsn;
+	bool found;
 };
 
 /* A switch point at a page's start may be told with or without the page
  * header that follows it. */
 static bool
-ends(void *arg, uint64_t switch_lsn)
+ends(void *arg, uint32_t newer, uint64_t switch_lsn)
 {
-	const struct end *x = arg;
+	struct end *x = arg;
 
-	return switch_lsn <= x->segment_start || switch_lsn == x->lsn ||
+	(void)newer;
+	x->found = switch_lsn <= x->segment_start || switch_lsn == x->lsn ||
 	    switch_lsn == x->lsn + WALHDR_SHORT ||
 	    switch_lsn == x->lsn + WALHDR_LONG;
+	return x->found;
 }
 
 bool
 fork_ends(const char *dir, uint32_t tli, uint64_t segment_start, uint64_t lsn)
 {
-	struct end x = { segment_start, lsn };
+	struct end x = { .segment_start = segment_start, .lsn = lsn };
 
-	return find_switch(dir, tli, ends, &x) != 0;
+	return each_switch(dir, tli, ends, &x) == 0 && x.found;
 }

@@ -5,6 +5,7 @@
 
 #include "index.h"
 #include "log.h"
+#include "lsn.h"
 #include "mem.h"
 #include "object.h"
 
@@ -60,10 +61,7 @@ add_object(struct index *x, enum layout_kind kind, struct index_object *o)
 	case LAYOUT_ASIDE:
 		return append(&x->aside, o);
 	case LAYOUT_BACKUP:
-		x->backups++;
-		return 0;
 	case LAYOUT_OTHER:
-		x->others++;
 		return 0;
 	case LAYOUT_SEGMENT:
 	case LAYOUT_PARTIAL:
@@ -165,35 +163,24 @@ index_timeline(const struct index *x, uint32_t tli)
 	return NULL;
 }
 
-const struct index_object *
-index_segment(const struct index_timeline *t, uint64_t segno)
-{
-	size_t low = 0, high = t->segments.n;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (t->segments.list[middle].segno < segno)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low == t->segments.n || t->segments.list[low].segno != segno)
-		return NULL;
-	return &t->segments.list[low];
-}
-
 bool
-index_is_parent(const struct index *x, uint32_t tli)
+index_is_leaf(const struct index *x, const struct index_timeline *t)
 {
-	for (size_t i = 0; i < x->n; i++) {
-		const struct index_timeline *t = &x->timelines[i];
+	uint64_t forked = 0;
+	bool parent = false;
 
-		if (t->tli == tli || t->segments.n == 0)
+	if (t->segments.n == 0)
+		return false;
+	for (size_t i = 0; i < x->n; i++) {
+		const struct index_timeline *child = &x->timelines[i];
+		uint64_t lsn = timeline_switch(&child->history, t->tli);
+
+		if (child->tli == t->tli || child->segments.n == 0 ||
+		    lsn == LSN_NONE)
 			continue;
-		for (size_t k = 0; k < t->history.n; k++)
-			if (t->history.ancestors[k].tli == tli)
-				return true;
+		parent = true;
+		if (lsn / x->id.segsize > forked)
+			forked = lsn / x->id.segsize;
 	}
-	return false;
+	return !parent || t->segments.list[t->segments.n - 1].segno > forked;
 }

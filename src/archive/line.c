@@ -64,32 +64,34 @@ load_facts(struct line *l, struct line_segment *s, struct fail *f)
 	return 0;
 }
 
-/* Does s follow the one before it?  Numbers first, then the facts. */
+/*
+ * Does s follow the one before it?  Numbers first, then the facts.  A damaged
+ * segment is a run of its own: no recovery leads into it.
+ */
 static void
 join(struct line_segment *before, struct line_segment *s, struct waljoin *j)
 {
-	const char *why;
+	bool adjacent = before != NULL && before->segno + 1 == s->segno;
+	bool unread = (s->facts.flags & WALFACTS_UNREAD) != 0;
+	const char *why = NULL;
 
-	if (s->facts.segsize == 0 || (s->facts.flags & WALFACTS_UNREAD) != 0) {
-		*j = (struct waljoin){ 0 };
-		s->run = before != NULL ? before->run : 0;
-		if (before != NULL &&
-		    (s->facts.segsize == 0 || before->segno + 1 != s->segno))
-			s->run++;
-		return;
-	}
-	if (before != NULL && before->segno + 1 != s->segno)
-		*j = (struct waljoin){ 0 };
-	why = waljoin_next(j, &s->facts);
+	if (!adjacent || s->damaged || unread || before->damaged)
+		*j = (struct waljoin){ .started = false };
+	if (!s->damaged && !unread)
+		why = waljoin_next(j, &s->facts);
 	if (before == NULL)
 		return;
 	s->run = before->run;
-	if (before->segno + 1 != s->segno) {
-		s->run++;
-	} else if (why != NULL || before->damaged) {
-		s->run++;
-		s->broken = why != NULL ? why : "the segment before is damaged";
-	}
+	if (adjacent && why == NULL && !s->damaged && !before->damaged)
+		return;
+	s->run++;
+	if (!adjacent)
+		return;
+	s->broken = why;
+	if (s->damaged)
+		s->broken = "it is damaged";
+	else if (before->damaged)
+		s->broken = "the segment before it is damaged";
 }
 
 static int

@@ -45,6 +45,9 @@ struct prepared {
 	struct digest plain;
 	struct spool *payload;
 	uint64_t sysid; /* of the file, or of pg_control */
+	/* Not to be stored, only to be compared with what is: a standby's
+	 * damaged copy must not take the name of the primary's good one. */
+	bool compare_only;
 };
 
 static void
@@ -148,6 +151,11 @@ read_segment(
 			goto out;
 		off += (uint64_t)n;
 	} while (off < size);
+	if (off != size) {
+		(void)fail_set(f, FAIL_TRANSIENT, p->path,
+		    "it changed its size while it was read");
+		goto out;
+	}
 	rc = stream_finish(pipe, f);
 	walscan_facts(scan, size, &r->header.facts);
 	r->sysid = h.sysid;
@@ -230,11 +238,10 @@ judge_segment(struct push *p, struct prepared *r, struct fail *f)
 		p->name.kind = WALNAME_PARTIAL;
 		return 0;
 	}
-	if (p->in_recovery)
-		return fail_set(f, FAIL_TRANSIENT, p->path,
-		    "not whole on this standby (%s at %s): waiting for its "
-		    "timeline's history or the primary's copy",
-		    w->end_why, lsn);
+	if (p->in_recovery) {
+		r->compare_only = true;
+		return 0;
+	}
 	if ((w->flags & WALFACTS_TAIL_ZERO) && is_young(p->path))
 		return fail_set(f, FAIL_TRANSIENT, p->path,
 		    "not filled behind %s, and written to not long ago: the "
@@ -424,6 +431,22 @@ refuse_other(const struct push *p, const struct repository *repo,
 	    "generation it prints, then take a base backup");
 }
 
+/* Of a damaged object the header may still say that it was another file. */
+static bool
+differs_by_header(struct repository *repo, const char *key,
+    const struct prepared *r, struct object_seen *seen)
+{
+	struct fail f;
+
+	if (object_read_header(
+	        repo->store, &repo->layout, key, &seen->header, &f) != 0 ||
+	    !seen->header.has_plain)
+		return false;
+	seen->plain = seen->header.plain;
+	return seen->plain.len != r->plain.len ||
+	    memcmp(&seen->plain.sum, &r->plain.sum, sizeof r->plain.sum) != 0;
+}
+
 /*
  * The key is taken.  The same content is a success (the server may ask again
  * after a crash), once it is as durable as if we had written it.  An object
@@ -456,6 +479,8 @@ settle_existing(const struct push *p, struct repository *repo, const char *key,
 	}
 	if (f->kind != FAIL_DAMAGED)
 		return -1;
+	if (differs_by_header(repo, key, r, &seen))
+		return refuse_other(p, repo, key, r, &seen, f);
 	layout_aside(key, aside);
 	log_fail(LOG_ERROR, "archive", f);
 	log_warning(
@@ -464,6 +489,25 @@ settle_existing(const struct push *p, struct repository *repo, const char *key,
 	return rc == 1 ? fail_set(f, FAIL_TRANSIENT, key,
 	                     "it changed while it was replaced")
 	               : rc;
+}
+
+/* What a standby cannot vouch for must come from the primary.  1 or -1. */
+static int
+must_exist(const struct push *p, struct repository *repo, const char *key,
+    const struct prepared *r, struct fail *f)
+{
+	const struct walfacts *w = &r->header.facts;
+	struct store_info info;
+	char lsn[LSN_TEXT];
+	int rc = store_stat(repo->store, key, &info, f);
+
+	if (rc != 1)
+		return rc == 0 ? 1 : -1;
+	lsn_format(w->end_lsn, lsn);
+	(void)fail_set(f, FAIL_TRANSIENT, p->path,
+	    "not whole on this standby (%s at %s)", w->end_why, lsn);
+	return fail_hint(
+	    f, "it waits for its timeline's history or for the primary's copy");
 }
 
 /* Make it durable in one store. */
@@ -490,7 +534,8 @@ publish(const struct push *p, struct repository *repo, struct prepared *r,
 	    layout_own_key(&repo->layout, key));
 	(void)snprintf(
 	    r->header.repository, sizeof r->header.repository, "%s", repo->id);
-	rc = put_object(repo, key, NULL, r, &stored, f);
+	rc = r->compare_only ? must_exist(p, repo, key, r, f)
+	                     : put_object(repo, key, NULL, r, &stored, f);
 	if (rc == 1) {
 		rc = settle_existing(p, repo, key, r, f);
 		if (rc == 0)
@@ -513,9 +558,21 @@ push_one(struct push *p, struct fail *f)
 {
 	struct prepared r = { 0 };
 	int rc = prepare(p, &r, f);
+	bool prepared = rc == 0;
 
-	for (size_t i = 0; rc == 0 && i < p->args->n_repos; i++)
-		rc = publish(p, &p->args->repos[i], &r, f);
+	/* A store that fails does not keep the others from having it. */
+	for (size_t i = 0; prepared && i < p->args->n_repos; i++) {
+		struct fail one = { .kind = FAIL_NONE };
+
+		if (publish(p, &p->args->repos[i], &r, &one) == 0)
+			continue;
+		if (rc != 0)
+			log_fail(LOG_ERROR, "not archived", f);
+		/* The gravest word is the one that counts. */
+		if (rc == 0 || one.kind == FAIL_REFUSED)
+			*f = one;
+		rc = -1;
+	}
 	prepared_clear(&r);
 	return rc;
 }
@@ -544,5 +601,10 @@ push_file(const struct push_args *args, const char *path, struct fail *f)
 			return -1;
 	if (push_one(&p, f) != 0)
 		return -1;
-	return push_line(&p, f);
+	if (push_line(&p, f) != 0)
+		return fail_add(f,
+		    "%s itself is archived, but not what its "
+		    "timeline needs beside it",
+		    p.name.text);
+	return 0;
 }

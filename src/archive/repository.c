@@ -81,6 +81,12 @@ read_marker(struct repository *r, struct fail *f)
 }
 
 int
+repository_peek(struct repository *r, struct fail *f)
+{
+	return read_marker(r, f);
+}
+
+int
 repository_open(struct repository *r, struct fail *f)
 {
 	char key[LAYOUT_KEY_MAX], object[1024];
@@ -120,6 +126,10 @@ repository_identity(struct repository *r, struct identity *out, struct fail *f)
 	buf_clear(&b);
 	if (rc != 0)
 		return rc;
+	if (r->id[0] != '\0' && strcmp(id, r->id) != 0)
+		return fail_set(f, FAIL_DAMAGED, object,
+		    "it belongs to repository %s, not to this one (%s)", id,
+		    r->id);
 	if (sysid != r->layout.sysid || generation != r->layout.generation ||
 	    !walname_segsize_ok(segsize) || major > 1000)
 		return fail_set(

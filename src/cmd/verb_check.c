@@ -173,6 +173,20 @@ check_waiting(struct check *c)
 	    (unsigned long long)w.count, age);
 }
 
+/* Ask the server again, for an answer newer than the listing. */
+static bool
+ask_again(struct check *c)
+{
+	struct conf *conf = c->setup->conf;
+	struct fail f;
+	struct conn *conn = conn_open(conf_text(conf, OPT_CONNINFO, NULL),
+	    conf_text(conf, OPT_PGDATA, NULL), &f);
+	bool ok = conn != NULL && conn_archiver(conn, &c->server, &f) == 0;
+
+	conn_close(conn);
+	return ok;
+}
+
 /*
  * A server's own position tells of a second writer: nobody else can be ahead
  * of a primary on its own timeline.
@@ -190,12 +204,40 @@ check_second_writer(struct check *c, const struct index *x)
 	if (t == NULL || t->segments.n == 0)
 		return;
 	last = &t->segments.list[t->segments.n - 1];
-	if (last->segno > s->current_lsn / x->id.segsize)
-		findings_add(&c->found, NAGIOS_CRITICAL, "two writers",
-		    "%s is archived, but this server has not written that far: "
-		    "another server archives timeline %u here, or this one was "
-		    "rolled back",
-		    last->name.text, s->tli);
+	if (last->segno <= s->current_lsn / x->id.segsize || !ask_again(c) ||
+	    last->segno <= s->current_lsn / x->id.segsize)
+		return;
+	findings_add(&c->found, NAGIOS_CRITICAL, "two writers",
+	    "%s is archived, but this server has not written that far: "
+	    "another server archives timeline %u here, or this one was "
+	    "rolled back",
+	    last->name.text, s->tli);
+}
+
+/* What the server was told is archived must be here. */
+static void
+check_last_archived(struct check *c, const struct repository *r)
+{
+	struct store_info info;
+	struct walname name;
+	struct fail f;
+	char key[LAYOUT_KEY_MAX];
+	int rc;
+
+	if (!c->has_server || c->server.in_recovery ||
+	    c->server.sysid != r->layout.sysid ||
+	    walname_parse(c->server.last_archived, &name) != 0 ||
+	    name.kind == WALNAME_PARTIAL)
+		return;
+	layout_wal(&r->layout, &name, NULL, key);
+	rc = store_stat(r->store, key, &info, &f);
+	if (rc < 0)
+		findings_add_fail(&c->found, NAGIOS_CRITICAL, "store", &f);
+	if (rc == 1)
+		findings_add(&c->found, NAGIOS_CRITICAL, "archived WAL",
+		    "the server believes that %s is archived, but it is not in "
+		    "%s: was archive_command another one?",
+		    name.text, r->store->url);
 }
 
 static void
@@ -215,7 +257,8 @@ check_line(struct check *c, const struct line *l)
 		if (i == 0 || s->run == l->segment[i - 1].run)
 			continue;
 		problems++;
-		if (s->broken != NULL && !l->segment[i - 1].damaged)
+		if (s->broken != NULL && !s->damaged &&
+		    !l->segment[i - 1].damaged)
 			findings_add(&c->found, NAGIOS_CRITICAL, "two writers",
 			    "%s does not follow %s: %s; another server "
 			    "archives here, or the history was rewritten",
@@ -244,7 +287,8 @@ check_lines(struct check *c, const struct index *x)
 		struct line l;
 		struct fail f;
 
-		if (index_is_parent(x, x->timelines[i].tli))
+		if (x->timelines[i].segments.n > 0 &&
+		    !index_is_leaf(x, &x->timelines[i]))
 			continue;
 		if (line_load(x, x->timelines[i].tli, &l, &f) != 0) {
 			findings_add_fail(
@@ -283,6 +327,7 @@ check_store(struct check *c, size_t i)
 		    (unsigned long long)c->server.sysid,
 		    (unsigned long long)id.sysid);
 	check_lines(c, &x);
+	check_last_archived(c, r);
 	check_second_writer(c, &x);
 	index_clear(&x);
 }

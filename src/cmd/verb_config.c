@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* walvault config: what holds, and where it comes from. */
 #include <stdio.h>
+#include <string.h>
 
 #include "json.h"
 #include "verbs.h"
@@ -38,6 +39,10 @@ show_all(struct setup *s, struct json *json)
 	for (enum option_id id = 0; id < OPT_COUNT; id++) {
 		const char *origin, *value = conf_text(s->conf, id, &origin);
 
+		/* A connection string may hold a password. */
+		if (id == OPT_CONNINFO && value != NULL &&
+		    strstr(value, "password") != NULL)
+			value = "(not shown: it holds a password)";
 		if (option_of(id)->scope == SCOPE_CLUSTER)
 			show(json, section, option_of(id)->name, value, origin);
 	}

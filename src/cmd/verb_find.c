@@ -11,16 +11,17 @@
 #include "lsn.h"
 #include "verbs.h"
 
-static const char *const type_names[] = { "time", "lsn", "xid", "name" };
+static const char *const type_names[] = { "time", "lsn", "xid", "name",
+	"latest" };
 static const enum option_id type_options[] = { OPT_TIME, OPT_LSN, OPT_XID,
-	OPT_NAME };
+	OPT_NAME, OPT_LATEST };
 
 struct found {
 	struct find_answer answer;
 	uint32_t tli; /* whose line was searched */
 };
 
-/* Exactly one of the four. */
+/* Exactly one of them. */
 static int
 parse_target(
     struct setup *s, struct find_target *t, const char **text, struct fail *f)
@@ -29,7 +30,7 @@ parse_target(
 	int n = 0;
 
 	*text = "";
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i <= FIND_LATEST; i++) {
 		const char *value = conf_text(s->conf, type_options[i], NULL);
 
 		if (value == NULL)
@@ -40,7 +41,7 @@ parse_target(
 	}
 	if (n != 1)
 		return fail_set(f, FAIL_CONFIG, "find",
-		    "give one of --time, --lsn, --xid, --name");
+		    "give one of --time, --lsn, --xid, --name, --latest");
 	t->exclusive = conf_number(s->conf, OPT_EXCLUSIVE) != 0;
 	t->name = *text;
 	t->xid = conf_number(s->conf, OPT_XID);
@@ -51,9 +52,9 @@ parse_target(
 	if (t->type == FIND_LSN && lsn_parse(*text, &t->lsn) != 0)
 		return fail_set(
 		    f, FAIL_CONFIG, "--lsn", "%s: not an LSN", *text);
-	if (t->type == FIND_NAME && t->exclusive)
+	if ((t->type == FIND_NAME || t->type == FIND_LATEST) && t->exclusive)
 		return fail_set(f, FAIL_CONFIG, "--exclusive",
-		    "recovery stops behind a restore point, never before it");
+		    "recovery stops behind such a target, never before it");
 	if (from != NULL && lsn_parse(from, &t->from) != 0)
 		return fail_set(
 		    f, FAIL_CONFIG, "--from", "%s: not an LSN", from);
@@ -102,7 +103,7 @@ ambiguous(const struct found *a, const struct found *b, struct fail *f)
 	return fail_hint(f, "say which one: --timeline NUMBER");
 }
 
-/* Ask the lines of all timelines that nothing forks from. */
+/* Ask all lines that have an end of their own. */
 static int
 search_leaves(const struct index *x, const struct find_target *t,
     struct found *out, struct fail *f)
@@ -112,8 +113,7 @@ search_leaves(const struct index *x, const struct find_target *t,
 	for (size_t i = 0; i < x->n; i++) {
 		struct found one;
 
-		if (x->timelines[i].segments.n == 0 ||
-		    index_is_parent(x, x->timelines[i].tli))
+		if (!index_is_leaf(x, &x->timelines[i]))
 			continue;
 		if (search(x, x->timelines[i].tli, t, &one, f) != 0)
 			return -1;

@@ -57,11 +57,10 @@ time_text(int64_t time, char out[CLOCK_TEXT])
 }
 
 static void
-json_range(struct json *j, const struct line *l, const struct range *r)
+json_range(struct json *j, const struct range *r)
 {
 	char text[CLOCK_TEXT], lsn[LSN_TEXT];
 
-	(void)l;
 	json_object(j, NULL);
 	json_string(j, "first", r->first->name.text);
 	json_string(j, "last", r->last->name.text);
@@ -133,7 +132,7 @@ json_timeline(
 	for (size_t i = 0; i < l->n; i = line_run_end(l, i) + 1) {
 		struct range r = sum_range(l, i, line_run_end(l, i));
 
-		json_range(j, l, &r);
+		json_range(j, &r);
 	}
 	json_end_array(j);
 	json_array(j, "gaps");
@@ -293,7 +292,7 @@ verb_info(struct setup *s, struct fail *f)
 			rc = show_store(s, i, NULL, f);
 		return rc;
 	}
-	/* The first store's facts; the others are compared by check. */
+	/* The first store's facts. */
 	json_object(&json, NULL);
 	json_int(&json, "format", 1);
 	rc = show_store(s, 0, &json, f);

@@ -65,30 +65,50 @@ newest_generation(
 	return 0;
 }
 
-/* The marker in every store, with one id. */
+/* The id that the stores have already; empty if none has.  0, or -1 if they
+ * have different ones. */
 static int
-create_repositories(struct setup *s, struct fail *f)
+common_id(struct setup *s, char id[REPOSITORY_ID], struct fail *f)
 {
-	char id[REPOSITORY_ID] = "";
-
+	id[0] = '\0';
 	for (size_t i = 0; i < s->n; i++) {
 		struct repository *r = &s->repos[i];
 		int rc = store_prepare(r->store, f);
 
-		if (rc != 0)
+		if (rc == 0)
+			rc = repository_peek(r, f);
+		if (rc < 0)
 			return -1;
-		if (id[0] == '\0')
-			repository_new_id(id);
+		if (rc == 1)
+			continue;
+		if (id[0] != '\0' && strcmp(id, r->id) != 0)
+			return fail_set(f, FAIL_CONFIG, r->store->url,
+			    "it is another repository (%s) than the store "
+			    "before it (%s)",
+			    r->id, id);
+		(void)snprintf(id, REPOSITORY_ID, "%s", r->id);
+	}
+	return 0;
+}
+
+/* The marker in every store, with one id. */
+static int
+create_repositories(struct setup *s, struct fail *f)
+{
+	char id[REPOSITORY_ID];
+
+	if (common_id(s, id, f) != 0)
+		return -1;
+	if (id[0] == '\0')
+		repository_new_id(id);
+	for (size_t i = 0; i < s->n; i++) {
+		struct repository *r = &s->repos[i];
+		int rc;
+
 		(void)snprintf(r->id, sizeof r->id, "%s", id);
 		rc = repository_create(r, f);
 		if (rc < 0)
 			return -1;
-		if (rc == 1 && i > 0 && strcmp(r->id, id) != 0)
-			return fail_set(f, FAIL_CONFIG, r->store->url,
-			    "it is another repository (%s) than the first "
-			    "store's (%s)",
-			    r->id, id);
-		(void)snprintf(id, sizeof id, "%s", r->id);
 		(void)printf("%s: repository %s of cluster %s %s\n",
 		    r->store->url, r->id, r->layout.cluster,
 		    rc == 1 ? "is there" : "made");

@@ -63,11 +63,14 @@ static int
 prepare(struct job *job, struct fetch_args *args, struct fail *f)
 {
 	struct conf *c = job->setup.conf;
-	const char *sysid = conf_text(c, OPT_SYSID, NULL);
+	const char *sysid = conf_text(c, OPT_SYSID, NULL), *origin;
+
+	(void)conf_text(c, OPT_GENERATION, &origin);
 
 	*args = (struct fetch_args){
 		.repos = job->setup.repos,
 		.generation = (uint32_t)conf_number(c, OPT_GENERATION),
+		.generation_given = strcmp(origin, "default") != 0,
 		.sysid = sysid != NULL ? conf_number(c, OPT_SYSID) : 0,
 		.pgdata = conf_text(c, OPT_PGDATA, NULL),
 		.state_dir = conf_text(c, OPT_STATE_DIR, NULL),

@@ -22,7 +22,8 @@ static const struct verb verbs[] = {
 	    "Exit status: 0 OK, 1 warning, 2 critical, 3 unknown (as Nagios "
 	    "has it).",
 	    0, 0, verb_check },
-	{ "find", CMD_FIND, "find --time|--lsn|--xid|--name WHAT [option ...]",
+	{ "find", CMD_FIND,
+	    "find --time|--lsn|--xid|--name WHAT, or --latest [option ...]",
 	    "Where in the WAL is a moment, and which transactions end before "
 	    "and after it.",
 	    0, 0, verb_find },

@@ -84,6 +84,8 @@ static const struct option options[OPT_COUNT] = {
   NULL, NULL, "XID", "a transaction, 32 or 64 bits" },
 { OPT_NAME, "name", OPTION_TEXT, SCOPE_RUN, CMD_FIND, NULL, 0, 0,
   NULL, NULL, "NAME", "a restore point" },
+{ OPT_LATEST, "latest", OPTION_FLAG, SCOPE_RUN, CMD_FIND, NULL, 0, 0,
+  NULL, NULL, NULL, "the last whole record in the archive" },
 { OPT_EXCLUSIVE, "exclusive", OPTION_FLAG, SCOPE_RUN, CMD_FIND, NULL, 0, 0,
   NULL, NULL, NULL, "stop just before the target instead of just behind it" },
 { OPT_TIMELINE, "timeline", OPTION_COUNT, SCOPE_RUN, CMD_FIND,

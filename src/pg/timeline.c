@@ -77,9 +77,6 @@ parse_line(const char *line, size_t number, const char *object,
 		why = "a parent must be below the timeline itself";
 	if (why == NULL && t->n > 0 && entry.tli <= t->ancestors[t->n - 1].tli)
 		why = "timelines must rise";
-	if (why == NULL && t->n > 0 &&
-	    entry.switch_lsn < t->ancestors[t->n - 1].switch_lsn)
-		why = "switch points must not go back";
 	if (why != NULL)
 		return bad_line(f, object, number, why);
 	if (append_entry(t, entry) != 0)
@@ -111,6 +108,13 @@ timeline_parse(const void *bytes, size_t len, uint32_t tli, const char *object,
 			goto fail;
 		p = eol != NULL ? eol + 1 : end;
 	}
+	/* A recovery that stopped before its newest ancestor's fork leaves
+	 * switch points that fall: a line cannot go on behind a later one. */
+	for (size_t i = out->n; i > 1; i--)
+		if (out->ancestors[i - 2].switch_lsn >
+		    out->ancestors[i - 1].switch_lsn)
+			out->ancestors[i - 2].switch_lsn =
+			    out->ancestors[i - 1].switch_lsn;
 	if (out->n > 0)
 		return 0;
 	(void)fail_set(f, FAIL_DAMAGED, object,

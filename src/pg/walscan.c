@@ -91,7 +91,7 @@ all_zero(const uint8_t *p, size_t len)
 	return len == 0 || (p[0] == 0 && memcmp(p, p + 1, len - 1) == 0);
 }
 
-/* The chain ends behind lsn; rest are the page's bytes from there on. */
+/* The chain ends at lsn, and why. */
 static void
 end_chain(struct walscan *s, uint64_t lsn, const char *why)
 {

@@ -116,6 +116,13 @@ component(const char *p, const char *end, char name[NAME_MAX + 1])
 		errno = ENAMETOOLONG;
 		return -1;
 	}
+	/* "", "." and ".." would lead elsewhere than where the key says; only
+	 * a prefix ends with nothing behind its '/'. */
+	if ((end == p && *end != '\0') ||
+	    (p[0] == '.' && end - p <= 2 && end[-1] == '.')) {
+		errno = EINVAL;
+		return -1;
+	}
 	memcpy(name, p, (size_t)(end - p));
 	name[end - p] = '\0';
 	return 0;
@@ -527,12 +534,30 @@ file_del(struct store *store, const char *key, struct fail *f)
 	return rc;
 }
 
+/* fsync the directory that a path is in. */
+static int
+sync_parent(const char *path)
+{
+	char parent[PATH_MAX];
+	int fd, rc;
+
+	io_above(path, 1, parent, sizeof parent);
+	fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	rc = fsync(fd);
+	(void)close(fd);
+	return rc;
+}
+
 static int
 file_prepare(struct store *store, struct fail *f)
 {
 	struct file_store *s = (struct file_store *)store;
 
-	if (mkdir(s->root, s->dir_mode) == 0 || errno == EEXIST)
+	if (mkdir(s->root, s->dir_mode) == 0 && sync_parent(s->root) == 0)
+		return 0;
+	if (errno == EEXIST)
 		return 0;
 	(void)fail_errno(f, s->root, "make the store's directory");
 	if (f->kind == FAIL_ABSENT)

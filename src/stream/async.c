@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Stages in a thread of their own: see async.h. */
+#include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -197,5 +198,6 @@ async_new(struct stream *next)
 	if (a->running)
 		return &a->stream;
 	async_free(&a->stream);
+	errno = EAGAIN;
 	return NULL;
 }

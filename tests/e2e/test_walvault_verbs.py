@@ -3,7 +3,7 @@
 
 import shutil
 
-from walvault_test import Postgres, Repository, format_lsn, parse_lsn, segment_name, wait_until, work_directory
+from walvault_test import BaseCopy, Postgres, Repository, format_lsn, parse_lsn, segment_name, wait_until, work_directory
 from walvault_test.programs import run_program, program
 
 OK, WARNING, CRITICAL, UNKNOWN = 0, 1, 2, 3
@@ -393,3 +393,127 @@ def test_an_unknown_verb_is_a_usage_error_that_lists_the_verbs():
     assert result.status == 3 and "no such verb" in result.err and "check" in result.err, result
     for verb in ("init", "info", "check", "find", "ls", "cat", "config"):
         assert run_program(program("walvault"), verb, "--help").expect(0).out.startswith("usage: walvault")
+
+
+# -- what a review of the programs by hand found --
+
+
+def test_find_latest_is_the_last_whole_record_and_recovery_reaches_it():
+    pg, repo = archiving_server()
+    base = BaseCopy(pg)
+    archive_segments(pg, 3)
+    rows = pg.value("SELECT count(*) FROM t")
+    pg.archive_all()
+    found = repo.json("find", "--latest")
+    assert found["reachable"] and found["after"] is None, found
+    pg.destroy()
+    new = base.recover(repo, recovery_target_lsn=found["stop"]["lsn"], recovery_target_inclusive="on")
+    assert new.value("SELECT count(*) FROM t") == rows
+
+
+def test_a_position_in_a_gap_or_before_the_archive_is_out_of_reach():
+    pg, repo = archiving_server()
+    archive_segments(pg, 2)
+    command = pg.value("SHOW archive_command")
+    pg.reload(archive_command="/bin/true")
+    lost = archive_segments(pg, 3)[1]
+    pg.reload(archive_command=command)
+    archive_segments(pg, 2)
+    inside = format_lsn(parse_segment(lost) * pg.segsize + 5000)
+    assert "broken" in repo.walvault("find", "--lsn", inside).expect(1).err
+    first = sorted(repo.objects())[0]
+    assert first
+    assert "before the first" in repo.walvault("find", "--lsn", "0/28").expect(1).err
+
+
+def test_check_notices_that_the_tail_of_the_archive_is_missing():
+    pg, repo = archiving_server()
+    last = archive_segments(pg, 4)[-1]
+    repo.object_path(last).unlink()
+    out = check(repo, status=CRITICAL)
+    assert last in out and "not in" in out, out
+
+
+def test_check_looks_behind_the_fork_of_a_timeline_that_goes_on():
+    pg, repo = archiving_server()
+    archive_segments(pg, 2)
+    pg.stop()
+    saved = work_directory() / "saved"
+    shutil.copytree(pg.data, saved, symlinks=True)
+    promote(pg, restore_command="/bin/false")
+    archive_segments(pg, 2)
+    pg.stop()
+    shutil.rmtree(pg.data)
+    saved.rename(pg.data)
+    pg.start()
+    names = archive_segments(pg, 6)
+    repo.object_path(names[3]).unlink()
+    assert names[4] in check(repo, status=CRITICAL)
+    result = repo.walvault("find", "--latest").expect(1)
+    assert "--timeline" in result.err, result
+
+
+def test_a_damaged_segment_is_no_way_for_find():
+    pg, repo = archiving_server()
+    pg.reload(archive_command="/bin/false")
+    names = [pg.switch_wal() for _ in range(4)]
+    pg.stop("immediate")
+    path = pg.data / "pg_wal" / names[1]
+    content = bytearray(path.read_bytes())
+    content[50] ^= 1  # in the first record's header
+    path.write_bytes(content)
+    for name in names:
+        repo.walpush(f"pg_wal/{name}").expect(0)
+    found = repo.json("find", "--latest")
+    assert found["reachable"], found
+    assert found["stop"]["segment"] > names[1], found
+    inside = format_lsn(parse_segment(names[1]) * pg.segsize + 40)
+    repo.walvault("find", "--lsn", inside).expect(1)
+
+
+def test_init_keeps_the_id_of_a_store_that_has_one_whatever_the_order():
+    pg = Postgres.create(15, segsize_mib=1)
+    directory = work_directory()
+    old, new = f"file://{directory}/old", f"file://{directory}/new"
+    for stores in (old, f"{new},{old}", f"{old},{new}"):
+        run_program(program("walvault"), "init", "--store", stores, "--pgdata", pg.data).expect(0)
+    ids = {(directory / name / "main/repository").read_text().split("id = ")[1].split()[0] for name in ("old", "new")}
+    assert len(ids) == 1, ids
+
+
+def test_a_store_that_fails_does_not_keep_the_others_from_having_the_file():
+    pg, repo = archiving_server()
+    archive_segments(pg, 1)
+    pg.stop()
+    second = repo.store.with_name("second")
+    both = f"file://{repo.store},file://{second}"
+    run_program(program("walvault"), "init", "--store", both, "--pgdata", pg.data).expect(0)
+    name = sorted(path.name for path in (pg.data / "pg_wal").iterdir() if len(path.name) == 24)[0]
+    repo.object_path(name).unlink(missing_ok=True)
+    (repo.store / "main/repository").rename(repo.store / "main/gone")
+    result = run_program(program("walpush"), "--store", f"file://{second},file://{repo.store}", f"pg_wal/{name}", cwd=pg.data)
+    assert result.status != 0, result
+
+
+def test_an_identity_of_another_repository_is_refused():
+    pg, repo = archiving_server()
+    archive_segments(pg, 1)
+    pg.stop()
+    other = repo.store.with_name("other")
+    run_program(program("walvault"), "init", "--store", f"file://{other}", "--pgdata", pg.data).expect(0)
+    identity = next(other.glob("main/*/identity"))
+    target = next(repo.store.glob("main/*/identity"))
+    target.chmod(0o600)
+    target.write_bytes(identity.read_bytes())
+    result = repo.walvault("info")
+    assert result.status == 1 and "belongs to repository" in result.err, result
+
+
+def test_a_newer_generation_that_nobody_asked_for_stops_walfetch():
+    pg, repo = archiving_server()
+    name = archive_segments(pg, 1)[0]
+    repo.init("--new-generation")
+    destination = work_directory() / "fetched"
+    refused = repo.walfetch(name, destination).expect(200)
+    assert "--generation" in refused.err, refused
+    repo.walfetch("--generation", "1", name, destination).expect(0)
