@@ -473,6 +473,9 @@ settle_existing(const struct push *p, struct repository *repo, const char *key,
 		        sizeof seen.plain.sum) != 0)
 			return refuse_other(p, repo, key, r, &seen, f);
 		rc = store_settle(repo->store, key, f);
+		if (rc == 0)
+			log_info("archived: %s: was there already store=%s",
+			    p->name.text, repo->store->name);
 		return rc == 1 ? fail_set(f, FAIL_TRANSIENT, key,
 		                     "it vanished while it was settled")
 		               : rc;
@@ -521,6 +524,8 @@ publish(const struct push *p, struct repository *repo, struct prepared *r,
 	uint64_t stored = 0;
 	int rc;
 
+	if (repo->id[0] == '\0' && repository_open(repo, f) != 0)
+		return -1;
 	repo->layout.sysid = r->sysid;
 	repo->layout.generation = p->args->generation;
 	if (repository_require(repo, &id, f) != 0)
@@ -536,13 +541,8 @@ publish(const struct push *p, struct repository *repo, struct prepared *r,
 	    r->header.repository, sizeof r->header.repository, "%s", repo->id);
 	rc = r->compare_only ? must_exist(p, repo, key, r, f)
 	                     : put_object(repo, key, NULL, r, &stored, f);
-	if (rc == 1) {
-		rc = settle_existing(p, repo, key, r, f);
-		if (rc == 0)
-			log_info("archived: %s: was there already store=%s",
-			    p->name.text, repo->store->name);
-		return rc;
-	}
+	if (rc == 1)
+		return settle_existing(p, repo, key, r, f);
 	if (rc == 0)
 		log_info("archived: %s: store=%s bytes=%llu stored=%llu "
 		         "ms=%lld",
@@ -596,9 +596,6 @@ push_file(const struct push_args *args, const char *path, struct fail *f)
 		p.sysid = control.sysid;
 		p.in_recovery = control.state == CONTROL_IN_ARCHIVE_RECOVERY;
 	}
-	for (size_t i = 0; i < args->n_repos; i++)
-		if (repository_open(&args->repos[i], f) != 0)
-			return -1;
 	if (push_one(&p, f) != 0)
 		return -1;
 	if (push_line(&p, f) != 0)

@@ -485,14 +485,17 @@ def test_a_store_that_fails_does_not_keep_the_others_from_having_the_file():
     pg, repo = archiving_server()
     archive_segments(pg, 1)
     pg.stop()
-    second = repo.store.with_name("second")
-    both = f"file://{repo.store},file://{second}"
-    run_program(program("walvault"), "init", "--store", both, "--pgdata", pg.data).expect(0)
+    good = repo.store.with_name("good")
+    stores = ",".join((f"file://{repo.store}", f"file://{good}"))
+    run_program(program("walvault"), "init", "--store", stores, "--pgdata", pg.data).expect(0)
     name = sorted(path.name for path in (pg.data / "pg_wal").iterdir() if len(path.name) == 24)[0]
-    repo.object_path(name).unlink(missing_ok=True)
-    (repo.store / "main/repository").rename(repo.store / "main/gone")
-    result = run_program(program("walpush"), "--store", f"file://{second},file://{repo.store}", f"pg_wal/{name}", cwd=pg.data)
-    assert result.status != 0, result
+    marker = repo.store / "main/repository"
+    marker.rename(marker.with_name("gone"))
+    failed = run_program(program("walpush"), "--store", stores, f"pg_wal/{name}", cwd=pg.data)
+    assert failed.status == 3 and str(repo.store) in failed.err, failed
+    assert list(good.glob(f"main/*/wal/*/*/{name}")), "the good store has nothing"
+    marker.with_name("gone").rename(marker)
+    run_program(program("walpush"), "--store", stores, f"pg_wal/{name}", cwd=pg.data).expect(0)
 
 
 def test_an_identity_of_another_repository_is_refused():
