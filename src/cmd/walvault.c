@@ -61,8 +61,9 @@ find_verb(const char *name)
 	return NULL;
 }
 
+/* Everything before the verb itself.  0 or -1. */
 static int
-run(const struct verb *v, struct setup *s, int argc, char **argv,
+prepare(const struct verb *v, struct setup *s, int argc, char **argv,
     struct fail *f)
 {
 	size_t n;
@@ -73,9 +74,7 @@ run(const struct verb *v, struct setup *s, int argc, char **argv,
 	if (n < v->min_args || n > v->max_args)
 		return fail_set(f, FAIL_CONFIG, v->name,
 		    "%zu arguments given: usage: walvault %s", n, v->usage);
-	if (setup_stores(s, f) != 0)
-		return -1;
-	return v->run(s, f);
+	return setup_stores(s, f);
 }
 
 int
@@ -103,11 +102,52 @@ verb_open(struct setup *s, size_t i, struct identity *id, struct fail *f)
 	return repository_require(r, id, f);
 }
 
+struct job {
+	const struct verb *verb;
+	struct setup setup;
+};
+
+/* Run the verb to its end: the exit status. */
+static int
+work(void *arg)
+{
+	struct job *job = arg;
+	struct fail f = { .kind = FAIL_NONE };
+	int rc = job->verb->run(&job->setup, &f);
+
+	if (rc < 0) {
+		log_fail(LOG_ERROR, job->verb->name, &f);
+		rc = exitcode_walvault(&f);
+	}
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		log_error("standard output: cannot write");
+		rc = EXIT_PROBLEM;
+	}
+	return rc;
+}
+
+/* A monitor must get its answer, also from a store that hangs. */
+static int
+supervise(struct job *job)
+{
+	int64_t timeout = (int64_t)conf_number(job->setup.conf, OPT_TIMEOUT);
+	struct process_result r = process_supervise(timeout, work, job);
+	char why[256];
+
+	if (r.end == PROCESS_EXITED)
+		return r.value;
+	process_describe(&r, timeout, why, sizeof why);
+	(void)printf("WALVAULT CRITICAL - %s: check did not come to its end: "
+	             "%s\n",
+	    conf_cluster(job->setup.conf), why);
+	return NAGIOS_CRITICAL;
+}
+
 int
 main(int argc, char **argv)
 {
 	const struct verb *v = argc > 1 ? find_verb(argv[1]) : NULL;
-	struct setup s = { 0 };
+	struct job job = { .verb = v };
 	struct fail f = { .kind = FAIL_NONE };
 	char usage[128];
 	int rc;
@@ -131,15 +171,14 @@ main(int argc, char **argv)
 	(void)snprintf(usage, sizeof usage, "walvault %s", v->usage);
 	if (setup_help(v->command, usage, v->about, argc - 1, argv + 1) != 0)
 		return EXIT_FINE;
-	rc = run(v, &s, argc, argv, &f);
-	if (rc < 0) {
+	rc = prepare(v, &job.setup, argc, argv, &f);
+	if (rc != 0) {
 		log_fail(LOG_ERROR, v->name, &f);
-		rc = exitcode_walvault(&f);
+		rc = v->command == CMD_CHECK ? NAGIOS_UNKNOWN
+		                             : exitcode_walvault(&f);
+	} else {
+		rc = v->command == CMD_CHECK ? supervise(&job) : work(&job);
 	}
-	setup_clear(&s);
-	if (fflush(stdout) != 0 || ferror(stdout)) {
-		log_error("standard output: cannot write");
-		rc = EXIT_PROBLEM;
-	}
+	setup_clear(&job.setup);
 	return rc;
 }

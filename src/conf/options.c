@@ -41,7 +41,7 @@ static const struct option options[OPT_COUNT] = {
   "text|json", 0, 0, "text", NULL, "FORMAT",
   "how records are written to standard error" },
 { OPT_TIMEOUT, "timeout", OPTION_MS, SCOPE_CLUSTER,
-  CMD_WALPUSH | CMD_WALFETCH, NULL, 100, 86400000, "60s", "5min", "DURATION",
+  CMD_WALPUSH | CMD_WALFETCH | CMD_CHECK, NULL, 100, 86400000, "60s", "5min", "DURATION",
   "the deadline for the whole run" },
 { OPT_STANDBY_TIMEOUT, "standby-timeout", OPTION_MS, SCOPE_CLUSTER,
   CMD_WALFETCH, NULL, 100, 86400000, "5s", NULL, "DURATION",

@@ -4,6 +4,7 @@
 import shutil
 
 from walvault_test import BaseCopy, Postgres, Repository, format_lsn, parse_lsn, segment_name, wait_until, work_directory
+from walvault_test.hung import HungStore
 from walvault_test.programs import run_program, program
 
 OK, WARNING, CRITICAL, UNKNOWN = 0, 1, 2, 3
@@ -520,3 +521,11 @@ def test_a_newer_generation_that_nobody_asked_for_stops_walfetch():
     refused = repo.walfetch(name, destination).expect(200)
     assert "--generation" in refused.err, refused
     repo.walfetch("--generation", "1", name, destination).expect(0)
+
+
+def test_check_of_a_store_that_hangs_is_critical_and_ends():
+    pg, repo = archiving_server()
+    archive_segments(pg, 1)
+    hung = HungStore().hang()
+    result = repo.walvault("check", "--no-server", "--timeout", "1s", env=hung.environment).expect(CRITICAL)
+    assert "deadline" in result.out and result.out.startswith("WALVAULT CRITICAL"), result
