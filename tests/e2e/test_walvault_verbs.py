@@ -106,7 +106,7 @@ def test_a_period_without_archiving_is_a_gap_that_info_and_check_name():
     [system] = repo.json("info")["systems"]
     [gap] = system["timelines"][0]["gaps"]
     assert gap["after"] >= before[-1] and gap["before"] <= after[-1], gap
-    assert gap["missing"] >= 1 and gap["after"] < lost[-1] < gap["before"] or lost[0] > gap["after"], gap
+    assert gap["missing"] >= 1 and gap["after"] < lost[-1] < gap["before"], gap
     out = check(repo, status=CRITICAL)
     assert "gap" in out and gap["before"] in out, out
 
@@ -318,8 +318,6 @@ def test_two_leaves_that_differ_need_a_timeline_to_be_named():
     timelines = [t["timeline"] for t in repo.json("info")["systems"][0]["timelines"]]
     assert timelines == [1, 2, 3], timelines
     assert repo.json("find", "--time", moment)["timeline"] == 3
-    both = repo.walvault("find", "--lsn", repo.json("find", "--time", moment)["stop"]["lsn"])
-    assert both.status in (0, 1), both
     own = {tli: first_own_commit(repo, tli) for tli in (2, 3)}
     ambiguous = repo.walvault("find", "--xid", str(min(own.values()))).expect((0, 1))
     if own[2] == own[3]:
@@ -422,8 +420,6 @@ def test_a_position_in_a_gap_or_before_the_archive_is_out_of_reach():
     archive_segments(pg, 2)
     inside = format_lsn(parse_segment(lost) * pg.segsize + 5000)
     assert "broken" in repo.walvault("find", "--lsn", inside).expect(1).err
-    first = sorted(repo.objects())[0]
-    assert first
     assert "before the first" in repo.walvault("find", "--lsn", "0/28").expect(1).err
 
 
