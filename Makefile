@@ -6,6 +6,7 @@
 #	make check	all tests, on real servers
 #	make lint	formatting, static analysis, layers
 #	make asan	the tests under AddressSanitizer and UBSan
+#	make torture	programs killed at every system call (hours)
 #	make fuzz	the parsers under libFuzzer, FUZZ_SECONDS each
 #	make bench	speed, beside pgBackRest
 #	make install	DESTDIR= PREFIX=
@@ -31,23 +32,24 @@ SANITIZE =
 CFLAGS	= $(OPT) $(HARDEN) $(SANITIZE)
 CPPFLAGS = $(FORTIFY) -D_GNU_SOURCE -DWALVAULT_VERSION='"$(VERSION)"'
 LDFLAGS	= -pie -Wl,-z,relro,-z,now,--as-needed $(SANITIZE)
-LDLIBS	= -llz4 -lpq
+LDLIBS	= -llz4 -lpq -ljansson -lcrypto
 COMPILE	= $(CC) -std=c11 $(CPPFLAGS) $(WARN) $(CFLAGS) -MMD -MP
 
 # Lower layers never include upper ones: each is compiled with the include
 # directories of the layers it may use, and no others.
-LAYERS	= util pg stream store conf archive cmd
+LAYERS	= util crypto pg stream store conf archive cmd
 USES_util    = util
+USES_crypto  = util crypto
 USES_pg	     = util pg
 USES_stream  = util stream
 USES_store   = util stream store
 USES_conf    = util conf
-USES_archive = util pg stream store archive
+USES_archive = util crypto pg stream store archive
 USES_cmd     = $(LAYERS)
 includes     = $(foreach l,$(USES_$(1)),-Iinclude/$(l))
 PQ_INCLUDE   := -isystem $(shell pg_config --includedir 2>/dev/null || echo /usr/include/postgresql)
 
-PROGRAMS = walpush walfetch walvault
+PROGRAMS = walpush walfetch walvault basebackup pitr-restore
 MAINS	 = $(PROGRAMS:%=src/cmd/%.c)
 SOURCES	 = $(filter-out $(MAINS),$(wildcard $(LAYERS:%=src/%/*.c)))
 OBJECTS	 = $(SOURCES:src/%.c=$(BUILD)/obj/%.o)
@@ -66,7 +68,7 @@ define layer_rule
 $(BUILD)/obj/$(1)/%.o: src/$(1)/%.c Makefile
 	@mkdir -p $$(@D)
 	@echo "  CC $$<"
-	@$$(COMPILE) $(call includes,$(1)) $$(if $$(filter conn,$$*),$$(PQ_INCLUDE)) -c -o $$@ $$<
+	@$$(COMPILE) $(call includes,$(1)) $$(if $$(filter conn%,$$*),$$(PQ_INCLUDE)) -c -o $$@ $$<
 endef
 $(foreach l,$(LAYERS),$(eval $(call layer_rule,$(l))))
 
@@ -101,8 +103,8 @@ $(BUILD)/tests/%.so: tests/preload/%.c Makefile
 	@echo "  CC $<"
 	@$(CC) -std=c11 -D_GNU_SOURCE $(WARN) -O2 -g -fPIC -shared -o $@ $< -ldl
 
-# The parsers live below cmd.
-FUZZED	= $(filter-out src/cmd/% src/pg/conn.c,$(SOURCES))
+# The parsers live below cmd, and need no session with a server.
+FUZZED	= $(filter-out src/cmd/% src/pg/conn%.c src/archive/basebackup%.c,$(SOURCES))
 
 $(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZED) Makefile
 	@mkdir -p $(@D)
@@ -129,6 +131,7 @@ demo:
 
 bench: all
 	tests/bench/run $(BUILD)/bin
+	tests/bench/backup $(BUILD)/bin
 
 asan:
 	@tests/deps all
@@ -136,6 +139,10 @@ asan:
 	    SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer" \
 	    all tests
 	WALVAULT_ASAN=1 BUILD=$(BUILD)/asan tests/run $(ASAN_TESTS)
+
+# What a sample of the system calls stands for in make check.
+torture: all tests
+	WALVAULT_TORTURE=1 BUILD=$(BUILD) tests/run --only killed
 
 FUZZ_SECONDS = 20
 fuzz: $(FUZZERS)
@@ -148,17 +155,23 @@ lint:
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \
 	    $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man7 \
-	    $(DESTDIR)$(PREFIX)/share/doc/walvault/conf.d
+	    $(DESTDIR)$(PREFIX)/share/doc/walvault/conf.d \
+	    $(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -m 0755 $(BINS) $(DESTDIR)$(PREFIX)/bin
 	install -m 0644 man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 0644 man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 0644 man/*.7 $(DESTDIR)$(PREFIX)/share/man/man7
 	install -m 0644 conf.d/*.conf $(DESTDIR)$(PREFIX)/share/doc/walvault/conf.d
+	install -m 0755 contrib/read-object.py $(DESTDIR)$(PREFIX)/share/doc/walvault
+	for unit in walvault-backup.service walvault-backup.timer; do \
+	    sed 's|/usr/local/bin|$(PREFIX)/bin|' contrib/systemd/$$unit \
+	        > $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit || exit 1; \
+	    chmod 0644 $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit; done
 
 clean:
 	rm -rf $(BUILD)
 
 -include $(OBJECTS:.o=.d) $(MAINS:src/%.c=$(BUILD)/obj/%.d)
 
-.PHONY: all tests deps check demo bench asan fuzz lint install clean
+.PHONY: all tests deps check demo bench asan torture fuzz lint install clean
 .SECONDARY:

@@ -8,14 +8,20 @@ needs Python 3, the commands lz4 (or zstd, by the object's codec) and xxhsum.
     read-object.py OBJECT > PLAIN           verify, then write the plain bytes
     read-object.py --output PLAIN OBJECT    the same, into a file
     read-object.py --facts OBJECT           verify, then print what the object says
+    read-object.py restore BACKUP DEST      the files of a base backup
 
-Nothing is written before everything is verified. Exit status: 0 all is right;
-1 the object is damaged; 2 it cannot be read here (usage, a missing command, a
-newer format).
+Nothing is written before everything is verified. BACKUP is a directory
+STORE/CLUSTER/SYSID.GEN/backup/ID, DEST a new or an empty one; every file is
+verified, and global/pg_control is the last that gets its name. Directories
+that were tablespaces are then in DEST/pg_tblspc, or, with --tablespace-dir
+DIR, in DIR with links to there. $TMPDIR needs room for the plain bytes of the
+largest pack. Exit status: 0 all is right; 1 the object is damaged; 2 it cannot
+be read here (usage, a missing command, a newer format).
 """
 
 import argparse
 import datetime
+import hashlib
 import json
 import os
 import re
@@ -35,7 +41,7 @@ TRAILER_MAX = 4096
 CRITICAL = 0x8000
 CHUNK = 1 << 20
 
-KINDS = {1: "segment", 2: "partial", 3: "history", 4: "backup"}
+KINDS = {1: "segment", 2: "partial", 3: "history", 4: "backup", 5: "pack", 6: "manifest"}
 CODECS = {1: ("lz4", ["lz4", "-dc"]), 2: ("zstd", ["zstd", "-dcq"])}
 FLAGS = {
     1: "switched",
@@ -61,6 +67,11 @@ class Unreadable(Exception):
 
 def run(command, file, length):
     """Feeds the next ``length`` bytes of ``file`` to a command; its output, a file."""
+    return run_on_ranges(command, file, [(file.tell(), length)])
+
+
+def run_on_ranges(command, file, ranges):
+    """The same with several (offset, length) of the file, one behind the other."""
     if shutil.which(command[0]) is None:
         raise Unreadable(f"the command {command[0]} is not installed")
     output = tempfile.TemporaryFile()
@@ -68,12 +79,14 @@ def run(command, file, length):
         command, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.PIPE
     )
     try:
-        while length > 0:
-            chunk = file.read(min(length, CHUNK))
-            if not chunk:
-                break
-            process.stdin.write(chunk)
-            length -= len(chunk)
+        for offset, length in ranges:
+            file.seek(offset)
+            while length > 0:
+                chunk = file.read(min(length, CHUNK))
+                if not chunk:
+                    break
+                process.stdin.write(chunk)
+                length -= len(chunk)
         process.stdin.close()
     except BrokenPipeError:
         pass  # its exit status tells
@@ -243,6 +256,8 @@ HEADER_FIELDS = {
     6: ("repository", text),
     7: ("created", lambda v: time(number("q", v))),
     8: ("writer", text),
+    11: ("padding", len),
+    12: ("summary", lambda v: parse_json(v)),
     16: ("name", lambda v: named(("tli", "segno"), numbers("IQ", v))),
     17: ("pages", pages),
     18: ("flags", flags),
@@ -283,6 +298,24 @@ def decode(fields, known):
     return found
 
 
+def unique(pairs):
+    """A JSON object; no member comes twice."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise Damaged("a member of a JSON object comes twice")
+    return found
+
+
+def parse_json(value):
+    try:
+        found = json.loads(value, object_pairs_hook=unique)
+    except ValueError as why:
+        raise Damaged(f"not JSON: {why}") from None
+    if not isinstance(found, dict):
+        raise Damaged("not a JSON object")
+    return found
+
+
 # -- the whole object --
 
 
@@ -320,7 +353,8 @@ def read_object(file):
             raise Damaged("its header and trailer differ")
     plain.seek(0)
     names = {"kind": KINDS.get(header["kind"], header["kind"]), "codec": codec}
-    return {"format": 1, **header, **names, **trailer, "object_len": size}, plain
+    said = {"format": 1, **header, **names, **trailer, "object_len": size, "head_len": payload}
+    return said, plain
 
 
 def write_plain(plain, path):
@@ -341,6 +375,358 @@ def write_plain(plain, path):
             raise
 
 
+# -- CRC-32C, and that of two texts one behind the other --
+
+POLYNOMIAL = 0x82F63B78
+
+
+def crc_table():
+    """For two bytes at a time."""
+    table = []
+    for number in range(1 << 16):
+        for _ in range(16):
+            number = (number >> 1) ^ (POLYNOMIAL & -(number & 1))
+        table.append(number)
+    return table
+
+
+CRC_TABLE = []
+
+
+def crc32c(data, crc=0):
+    if not CRC_TABLE:
+        CRC_TABLE.extend(crc_table())
+    table, crc = CRC_TABLE, crc ^ 0xFFFFFFFF
+    even = len(data) & ~1
+    for (two,) in struct.iter_unpack("<H", data[:even]):
+        crc = (crc >> 16) ^ table[(crc ^ two) & 0xFFFF]
+    for byte in data[even:]:
+        crc ^= byte
+        for _ in range(8):
+            crc = (crc >> 1) ^ (POLYNOMIAL & -(crc & 1))
+    return crc ^ 0xFFFFFFFF
+
+
+def multiply(a, b):
+    """Of two polynomials modulo that of CRC-32C; the highest bit is x^0."""
+    product = 0
+    for bit in range(31, -1, -1):
+        if a >> bit & 1:
+            product ^= b
+        b = (b >> 1) ^ (POLYNOMIAL & -(b & 1))
+    return product
+
+
+def join_crc(first, second, second_len):
+    power, square = 1 << 31, 1 << 23  # x^0, x^8
+    while second_len:
+        if second_len & 1:
+            power = multiply(square, power)
+        square = multiply(square, square)
+        second_len >>= 1
+    return multiply(power, first) ^ second
+
+
+# -- base backups --
+
+
+class Manifest:
+    """A manifest's lines, verified."""
+
+    def __init__(self, plain):
+        self.entries, self.packs, last = [], {}, None
+        digest = hashlib.sha256()
+        for line in plain:
+            if last is not None:
+                digest.update(last)
+                self.add(parse_json(last))
+            last = line
+        if last is None or not last.endswith(b"\n"):
+            raise Damaged("the manifest is cut off")
+        self.check_end(parse_json(last), digest.hexdigest())
+
+    def add(self, line):
+        if not hasattr(self, "head"):
+            self.head = line
+            if line.get("walvault") != "manifest":
+                raise Damaged("not a manifest")
+            if line.get("format") != 1:
+                raise Unreadable(f"format {line.get('format')} of a manifest")
+        elif "t" in line and not self.packs:
+            entry = Entry(line)
+            if self.entries and self.entries[-1].path >= entry.path:
+                raise Damaged("paths that do not rise")
+            self.entries.append(entry)
+        elif "pack" in line:
+            self.packs[line["backup"], line["pack"]] = line
+        else:
+            raise Damaged("a line in the wrong place")
+
+    def check_end(self, end, digest):
+        if end.get("end") is not True or end["sha256"] != digest:
+            raise Damaged("wrong SHA-256 of the manifest")
+        found = [sum(e.type == t for e in self.entries) for t in "fdl"] + [len(self.packs)]
+        if found != [end[name] for name in ("files", "dirs", "links", "packs")]:
+            raise Damaged("wrong counts in the manifest")
+        size = sum(entry.size for entry in self.entries)
+        if self.head["files"] != found[0] or self.head["bytes"] != size:
+            raise Damaged("wrong counts in the manifest's head")
+
+
+def bytes_of(line, name):
+    """A text, or the hexadecimal digits of what is none."""
+    if name in line:
+        return line[name].encode()
+    return bytes.fromhex(line[name + "x"]) if name + "x" in line else None
+
+
+class Entry:
+    """A file, a directory or a link of the manifest."""
+
+    def __init__(self, line):
+        self.line = line
+        self.type = line["t"]
+        self.path = bytes_of(line, "p")
+        self.size = line["s"] if self.type == "f" else 0
+        if self.type not in ("f", "d", "l"):
+            raise Unreadable(f"type {self.type!r} in a manifest")
+        parts = self.path.split(b"/")
+        if b"\0" in self.path or any(part in (b"", b".", b"..") for part in parts):
+            raise Damaged(f"the path {self.path!r} in a manifest")
+        self.pieces = [Piece(self, *piece) for piece in line.get("x", ())]
+        self.check_pieces()
+
+    def check_pieces(self):
+        at = crc = 0
+        for piece in self.pieces:
+            if piece.plain_offset != at or piece.length <= 0:
+                raise Damaged(f"the pieces of {self.path!r}")
+            at += piece.length
+            crc = join_crc(crc, piece.crc, piece.length)
+        if self.type == "f" and (at != self.size or crc != int(self.line["c"], 16)):
+            raise Damaged(f"the pieces of {self.path!r}")
+
+
+class Piece:
+    """A part of a file."""
+
+    def __init__(self, entry, backup, pack, offset, stored, skip, plain_offset, length, xxh, crc):
+        self.entry = entry
+        self.pack = (backup, pack)
+        self.offset, self.stored, self.skip = offset, stored, skip
+        self.plain_offset, self.length = plain_offset, length
+        self.xxh, self.crc = xxh, int(crc, 16)
+
+    def unpacked(self):
+        """What its frames hold: tar header, bytes, padding."""
+        return (self.skip + self.length + 511) // 512 * 512
+
+    def damaged(self, why):
+        return Damaged(f"{self.entry.path!r}: {why} in the piece at {self.plain_offset}")
+
+
+def check_sums(files):
+    """{path: XXH3-128} must be true; all paths are harmless ones."""
+    names = list(files)
+    for first in range(0, len(names), 500):
+        some = names[first : first + 500]
+        done = subprocess.run(
+            ["xxhsum", "-H2", *some], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False
+        )
+        found = re.findall(r"(?m)^([0-9a-f]{32})  (.*)$", done.stdout.decode())
+        if done.returncode != 0 or [name for _, name in found] != some:
+            raise Unreadable(f"xxhsum: {done.stderr.decode(errors='replace').strip()}")
+        for digest, name in found:
+            if digest != files[name].xxh:
+                raise files[name].damaged("wrong XXH3-128")
+
+
+class Restore:
+    """A base backup's way into a directory."""
+
+    def __init__(self, backup, dest, tablespace_dir):
+        self.backup = os.path.abspath(backup)
+        self.dest = os.path.abspath(dest)
+        self.tablespace_dir = tablespace_dir
+        self.system = os.path.basename(os.path.dirname(os.path.dirname(self.backup)))
+
+    def place(self, entry):
+        return os.path.join(os.fsencode(self.dest), entry.path)
+
+    def read(self, backup, name):
+        """An object of a backup, verified: what it says, its plain bytes, itself."""
+        path = os.path.join(os.path.dirname(self.backup), backup, name)
+        file = open(path, "rb")
+        try:
+            said, plain = read_object(file)
+        except Damaged as why:
+            raise Damaged(f"{path}: {why}") from None
+        if said["key"] != f"{self.system}/backup/{backup}/{name}":
+            raise Damaged(f"{path} is another object: {said['key']}")
+        return said, plain, file
+
+    def read_manifest(self):
+        backup = os.path.basename(self.backup)
+        if os.path.exists(os.path.join(self.backup, "tombstone")):
+            raise Unreadable("the backup is being deleted")
+        for name in ("begin", "manifest"):
+            if not os.path.exists(os.path.join(self.backup, name)):
+                raise Unreadable(f"there is no backup: it has no {name}")
+        said, plain, file = self.read(backup, "manifest")
+        file.close()
+        manifest = Manifest(plain)
+        head = manifest.head
+        if head["id"] != backup or f"{head['sysid']}.{head['generation']}" != self.system:
+            raise Damaged("it is the manifest of another backup")
+        if any(head.get(name) != value for name, value in said["summary"].items()):
+            raise Damaged("the manifest's head is not its summary")
+        return manifest
+
+    def make_directories(self):
+        os.makedirs(self.dest, mode=0o700, exist_ok=True)
+        if os.listdir(self.dest):
+            raise Unreadable(f"{self.dest} is not empty")
+        for entry in self.manifest.entries:
+            if entry.type != "f":
+                os.makedirs(self.place(entry), mode=0o700, exist_ok=True)
+            else:
+                os.makedirs(os.path.dirname(self.place(entry)), mode=0o700, exist_ok=True)
+                with open(self.place(entry) + self.suffix(entry), "xb") as file:
+                    file.truncate(entry.size)  # pieces of zeros are there now
+
+    @staticmethod
+    def suffix(entry):
+        """Nobody starts a server on what has no pg_control."""
+        return b".unverified" if entry.path == b"global/pg_control" else b""
+
+    def unpack(self, pack, pieces):
+        """Verifies a pack, and brings pieces of it to their places."""
+        line = self.manifest.packs.get(pack)
+        if line is None:
+            raise Damaged(f"pack {pack} is not in the manifest")
+        backup, name = self.manifest.head["backups"][pack[0]], f"pack-{pack[1]:06d}"
+        said, plain, file = self.read(backup, name)
+        plain.close()
+        found = {"head": said["head_len"], "stored": said["object_len"], "sum": said["stored_sum"]}
+        if any(line[key] != value for key, value in found.items()):
+            raise Damaged(f"{backup}/{name} is not the one in the manifest")
+        pieces.sort(key=lambda piece: piece.offset)
+        ranges = [(line["head"] + piece.offset, piece.stored) for piece in pieces]
+        command = next(command for codec, command in CODECS.values() if codec == said["codec"])
+        with file, run_on_ranges(command, file, ranges) as plain:
+            if os.fstat(plain.fileno()).st_size != sum(piece.unpacked() for piece in pieces):
+                raise Damaged(f"{backup}/{name}: pieces that are not as long as they should be")
+            with tempfile.TemporaryDirectory(dir=self.dest, prefix=".pieces-") as directory:
+                self.copy_pieces(plain, pieces, directory)
+
+    def copy_pieces(self, plain, pieces, directory):
+        files = {os.path.join(directory, f"{i:08d}"): piece for i, piece in enumerate(pieces)}
+        for name, piece in files.items():
+            plain.seek(piece.skip, os.SEEK_CUR)
+            crc, left = 0, piece.length
+            with open(name, "xb") as out:
+                while left > 0:
+                    chunk = plain.read(min(left, CHUNK))
+                    crc = crc32c(chunk, crc)
+                    out.write(chunk)
+                    left -= len(chunk)
+            if crc != piece.crc:
+                raise piece.damaged("wrong CRC-32C")
+            padding = plain.read(piece.unpacked() - piece.skip - piece.length)
+            if padding.strip(b"\0"):
+                raise piece.damaged("a padding that is not zeros")
+        check_sums(files)
+        for name, piece in files.items():
+            place = self.place(piece.entry) + self.suffix(piece.entry)
+            with open(name, "rb") as data, open(place, "r+b") as out:
+                out.seek(piece.plain_offset)
+                shutil.copyfileobj(data, out, CHUNK)
+            os.unlink(name)
+
+    def check_zeros(self, piece):
+        """They are there already; the sums must be those of zeros."""
+        with tempfile.TemporaryFile() as zeros:
+            zeros.truncate(piece.length)
+            if xxh3(128, zeros, 0, piece.length) != piece.xxh:
+                raise piece.damaged("wrong XXH3-128")
+            zeros.seek(0)
+            crc = 0
+            while chunk := zeros.read(CHUNK):
+                crc = crc32c(chunk, crc)
+        if crc != piece.crc:
+            raise piece.damaged("wrong CRC-32C")
+
+    def unpack_all(self):
+        packs = {}
+        for entry in self.manifest.entries:
+            for piece in entry.pieces:
+                if piece.pack[1] == 0:
+                    self.check_zeros(piece)
+                else:
+                    packs.setdefault(piece.pack, []).append(piece)
+        for pack in sorted(packs):
+            self.unpack(pack, packs[pack])
+
+    def set_attributes(self):
+        """Mode and time, the owner if we may; directories behind what is in them."""
+        for entry in reversed(self.manifest.entries):
+            place, line = self.place(entry) + self.suffix(entry), entry.line
+            if os.geteuid() == 0:
+                os.chown(place, line["u"], line["gi"])
+            os.chmod(place, int(line["m"], 8) if entry.type != "l" else 0o700)
+            when = datetime.datetime.fromisoformat(line["mt"].removesuffix("+00"))
+            seconds = when.replace(tzinfo=datetime.timezone.utc).timestamp()
+            os.utime(place, (seconds, seconds))
+            if entry.type == "f":
+                with open(place, "r+b") as file:
+                    os.fsync(file.fileno())
+
+    def place_tablespaces(self):
+        """The map of where they were must not be followed."""
+        spaces = [e for e in self.manifest.entries if e.type == "l" and is_tablespace(e.path)]
+        if not spaces:
+            return
+        os.unlink(os.path.join(self.dest, "tablespace_map"))
+        for entry in spaces:
+            was = bytes_of(entry.line, "to")
+            if self.tablespace_dir is not None:
+                os.makedirs(self.tablespace_dir, mode=0o700, exist_ok=True)
+                oid = os.path.basename(entry.path)
+                place = os.path.join(os.fsencode(os.path.abspath(self.tablespace_dir)), oid)
+                if os.path.lexists(place):
+                    raise Unreadable(f"{os.fsdecode(place)} exists")
+                shutil.move(self.place(entry), place)
+                os.symlink(place, self.place(entry))
+            print(f"{os.fsdecode(entry.path)} was {os.fsdecode(was)}", file=sys.stderr)
+
+    def run(self):
+        self.manifest = self.read_manifest()
+        self.make_directories()
+        self.unpack_all()
+        self.set_attributes()
+        self.place_tablespaces()
+        control = os.path.join(self.dest, "global", "pg_control")
+        os.sync()
+        os.rename(control + ".unverified", control)
+        os.sync()
+
+
+def is_tablespace(path):
+    return re.fullmatch(rb"pg_tblspc/[0-9]+", path) is not None
+
+
+def restore(arguments):
+    parser = argparse.ArgumentParser(prog="read-object.py restore")
+    parser.add_argument("backup", help="STORE/CLUSTER/SYSID.GEN/backup/ID")
+    parser.add_argument("dest", help="a new or an empty directory")
+    parser.add_argument("--tablespace-dir", metavar="DIR", help="put tablespaces there")
+    options = parser.parse_args(arguments)
+    try:
+        Restore(options.backup, options.dest, options.tablespace_dir).run()
+    except (KeyError, TypeError, ValueError) as why:
+        raise Damaged(f"a field of the manifest: {why!r}") from None
+
+
 def parse_arguments():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -352,7 +738,7 @@ def parse_arguments():
     return parser.parse_args()
 
 
-def main():
+def read_one():
     options = parse_arguments()
     try:
         with open(options.object, "rb") as file:
@@ -368,6 +754,20 @@ def main():
         return 1
     except (Unreadable, OSError) as why:
         print(f"read-object.py: {options.object}: cannot be read: {why}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def main():
+    if sys.argv[1:2] != ["restore"]:
+        return read_one()
+    try:
+        restore(sys.argv[2:])
+    except Damaged as why:
+        print(f"read-object.py: damaged: {why}", file=sys.stderr)
+        return 1
+    except (Unreadable, OSError) as why:
+        print(f"read-object.py: cannot be read: {why}", file=sys.stderr)
         return 2
     return 0
 

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* wrap: malloc calloc realloc reallocarray aligned_alloc open openat write */
-/* wrap: pread read fsync linkat renameat2 mkdirat unlinkat fstatat */
+/* wrap: pwrite pread read fsync sync_file_range linkat renameat2 mkdirat */
+/* wrap: unlinkat fstatat */
 /*
  * Every call of the layers up to store fails once: the answer is a failure
  * that says why, nothing leaks, no object is half there.
  */
 #include "codec.h"
 #include "digest.h"
+#include "encoder.h"
 #include "faults.h"
 #include "io.h"
 #include "json.h"
@@ -16,8 +18,11 @@
 #include "walcheck.h"
 
 #define OBJECT_SIZE ((size_t)600000)
+#define FRONT       ((size_t)4096)
 
 static uint8_t object[OBJECT_SIZE];
+
+static const struct codec lz4 = { CODEC_LZ4, 1 };
 
 /* One store and a key in it. */
 struct place {
@@ -25,6 +30,7 @@ struct place {
 	char key[128], aside[128];
 	unsigned round; /* a new key each time */
 	bool instead;   /* a damaged object is in the way */
+	bool front;     /* its first bytes are written last */
 };
 
 static void
@@ -67,7 +73,9 @@ run_put(void *arg, struct fail *f)
 	struct store *s = open_place(p, f);
 	int rc = -1;
 
-	if (s != NULL)
+	if (s != NULL && p->front)
+		rc = put_front_last(s, p->key, object, OBJECT_SIZE, FRONT, f);
+	else if (s != NULL)
 		rc = put_bytes(s, p->key, object, OBJECT_SIZE,
 		    p->instead ? p->aside : NULL, f);
 	store_free(s);
@@ -125,9 +133,10 @@ START_TEST(a_put_fails_whole_or_not_at_all)
 	make_place(&p, "put");
 	/* The store itself, the object's state. */
 	ck_assert_uint_ge(failure_loop(&a, FAULT_MEMORY, 0), 2);
-	/* root, 3 directories, temp; 6 writes; 1 link; 5 fsyncs. */
+	/* root, 3 directories, temp; 6 writes, 1 of them with word from the
+	 * disk; 1 link; 5 fsyncs. */
 	for (size_t i = 0; i < 3; i++)
-		ck_assert_uint_ge(failure_loop(&a, FAULT_FILES, errors[i]), 15);
+		ck_assert_uint_ge(failure_loop(&a, FAULT_FILES, errors[i]), 16);
 }
 END_TEST
 
@@ -166,6 +175,53 @@ START_TEST(an_object_is_forced_to_disk_before_it_has_its_name)
 	(void)failure_loop(&a, FAULT_FILES, EIO);
 	faults.no_tmpfile = true;
 	(void)failure_loop(&a, FAULT_MEMORY, EIO);
+}
+END_TEST
+
+START_TEST(a_put_whose_front_comes_last_fails_whole_or_not_at_all)
+{
+	struct place p;
+	struct attempt a = { run_put, after_forced_put, &p, false };
+
+	make_place(&p, "front");
+	p.front = true;
+	ck_assert_uint_ge(failure_loop(&a, FAULT_MEMORY, 0), 2);
+	for (size_t i = 0; i < 3; i++)
+		ck_assert_uint_ge(failure_loop(&a, FAULT_FILES, errors[i]), 17);
+	faults.no_tmpfile = true;
+	a.tolerant = true;
+	a.after = after_put;
+	ck_assert_uint_ge(failure_loop(&a, FAULT_FILES, EIO), 17);
+}
+END_TEST
+
+/* But where it answers with any other error, that counts: see the loops. */
+START_TEST(a_disk_that_cannot_be_hurried_is_no_failure)
+{
+	static const int answers[] = { ENOSYS, EINVAL, EPERM };
+	struct place p;
+
+	make_place(&p, "hurry");
+	for (size_t i = 0; i < 3; i++) {
+		struct fail f = { 0 };
+		struct store *s = open_place(&p, &f);
+		int rc;
+
+		require(s != NULL);
+		faults.kind = FAULT_FILES;
+		faults.error = answers[i];
+		faults.at = 0;
+		faults.not_hurried = 0;
+		faults.no_hurry = true;
+		faults.armed = true;
+		rc = run_put(&p, &f);
+		faults.armed = false;
+		ck_assert_int_eq(rc, 0);
+		ck_assert_uint_gt(faults.not_hurried, 0);
+		assert_object(s, p.key, object, OBJECT_SIZE);
+		store_free(s);
+		next_key(&p);
+	}
 }
 END_TEST
 
@@ -441,10 +497,10 @@ run_codec(void *arg, struct fail *f)
 {
 	struct sink packed = { 0 }, plain = { 0 };
 	struct digest digest = { 0 };
-	struct stream *s = codec_encoder_new(
-	    CODEC_LZ4, 1, digest_new(&digest, sink_stream(&packed)));
+	struct stream *s = encoder_new(
+	    &lz4, true, digest_new(&digest, sink_stream(&packed)));
 	struct decoder *d = NULL;
-	size_t used = 0;
+	size_t off = 0;
 	int rc = -1;
 
 	(void)arg;
@@ -461,10 +517,14 @@ run_codec(void *arg, struct fail *f)
 		rc = d != NULL ? 0
 		               : fail_set(f, FAIL_INTERNAL, "decoder", "NULL");
 	}
-	if (rc == 0)
-		rc = decoder_push(d, packed.bytes.data, packed.bytes.len,
-		    sink_stream(&plain), &used, f);
-	/* 1: the frame is complete. */
+	while (rc >= 0 && off < packed.bytes.len) {
+		size_t used;
+
+		rc = decoder_push(d, packed.bytes.data + off,
+		    packed.bytes.len - off, sink_stream(&plain), &used, f);
+		off += used;
+	}
+	/* 1: the last frame is complete. */
 	if (rc >= 0)
 		rc = rc == 1 && plain.bytes.len == 300000 ? 0 : 77;
 	decoder_free(d);
@@ -658,6 +718,8 @@ main(void)
 	(void)temp_dir();
 	add_tests(s, "store",
 	    TESTS(a_put_fails_whole_or_not_at_all,
+	        a_put_whose_front_comes_last_fails_whole_or_not_at_all,
+	        a_disk_that_cannot_be_hurried_is_no_failure,
 	        a_put_without_nameless_files_cleans_up,
 	        an_object_is_forced_to_disk_before_it_has_its_name,
 	        a_taken_name_is_told_without_nameless_files_too,

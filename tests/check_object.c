@@ -31,7 +31,8 @@ make_small(struct buf *out)
 
 START_TEST(an_object_gives_back_what_it_was_made_of)
 {
-	static const size_t sizes[] = { 0, 1, 41, 65536, 300000, 2000000 };
+	static const size_t sizes[] = { 0, 1, 41, 65536, 300000, 2000000,
+		2000001, 1 << 20 };
 	uint64_t state = test_seed();
 
 	for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
@@ -39,6 +40,8 @@ START_TEST(an_object_gives_back_what_it_was_made_of)
 		uint8_t *p = malloc(sizes[i] + 1);
 		struct buf b;
 
+		/* Known to be large, it is read by two threads. */
+		h.has_plain = i % 2 != 0;
 		ck_assert_ptr_nonnull(p);
 		fill_random(&state, p, sizes[i] / 2);
 		memset(p + sizes[i] / 2, 0, sizes[i] - sizes[i] / 2);
@@ -59,6 +62,7 @@ START_TEST(an_object_gives_back_what_it_was_made_of)
 			ck_assert_uint_eq(seen.plain.len, sizes[i]);
 			ck_assert_mem_eq(seen.plain.sum.bytes, sum.bytes, 16);
 			ck_assert_int_eq(seen.header.kind, OBJECT_HISTORY);
+			ck_assert_int_eq(seen.header.has_plain, h.has_plain);
 			ck_assert_str_eq(seen.header.key, OBJECTCHECK_KEY);
 			ck_assert_str_eq(seen.header.repository, h.repository);
 			ck_assert_str_eq(seen.header.writer, h.writer);
@@ -228,7 +232,7 @@ START_TEST(a_writer_wrong_about_the_plain_bytes_is_found_out)
 		                     "object", &seen.header, &header, &f),
 		    0);
 		/* The frames of a good object between these two. */
-		ck_assert_int_eq(object_encode_header(&h, &b), 0);
+		ck_assert_int_eq(object_encode_header(&h, 0, &b), 0);
 		ck_assert_int_eq(buf_append(&b, whole.data + header,
 		                     whole.len - header - TRAILER_LEN),
 		    0);
@@ -295,7 +299,7 @@ static void
 header_of(const struct object_header *h, struct buf *b)
 {
 	memset(b, 0, sizeof *b);
-	ck_assert_int_eq(object_encode_header(h, b), 0);
+	ck_assert_int_eq(object_encode_header(h, 0, b), 0);
 }
 
 START_TEST(a_header_asks_for_more_until_it_is_whole)

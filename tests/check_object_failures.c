@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* wrap: malloc calloc realloc reallocarray aligned_alloc open openat write */
-/* wrap: pread read fsync linkat renameat2 mkdirat unlinkat fstatat */
+/* wrap: pwrite pread read fsync sync_file_range linkat renameat2 mkdirat */
+/* wrap: unlinkat fstatat */
 /*
  * Every call made while an object is written and read fails once.  A failed
  * read is never an answer: neither "absent" nor "damaged", for both would be
@@ -12,7 +13,8 @@
 #include "repository.h"
 #include "storecheck.h"
 
-#define PLAIN_SIZE ((size_t)400000)
+/* Enough for a second thread on both ways. */
+#define PLAIN_SIZE ((size_t)1200000)
 
 static uint8_t plain[PLAIN_SIZE];
 
@@ -33,6 +35,7 @@ make_place(struct place *p, const char *name)
 	uint64_t state = 11;
 
 	memset(p, 0, sizeof *p);
+	h.has_plain = true;
 	(void)snprintf(p->url, sizeof p->url, "file://%s", temp_subdir(name));
 	(void)snprintf(p->key, sizeof p->key, "main/%s", OBJECTCHECK_KEY);
 	fill_random(&state, plain, PLAIN_SIZE / 2);
@@ -57,7 +60,10 @@ run_build(void *arg, struct fail *f)
 	struct place *p = arg;
 	struct buf b = { 0 };
 	uint64_t stored = 0;
-	int rc = build_object(&h, plain, PLAIN_SIZE, &b, &stored, f);
+	int rc;
+
+	h.has_plain = true;
+	rc = build_object(&h, plain, PLAIN_SIZE, &b, &stored, f);
 
 	if (rc == 0 &&
 	    (stored != p->object.len || b.len != stored ||
@@ -74,6 +80,88 @@ START_TEST(an_object_is_built_whole_or_not_at_all)
 
 	make_place(&p, "build");
 	ck_assert_uint_ge(failure_loop(&a, FAULT_MEMORY, 0), 10);
+	buf_clear(&p.object);
+}
+END_TEST
+
+/* Written ahead: the payload goes to spool and put, then what is around it. */
+static int
+write_around(struct place *p, struct store *s, struct spool *spool,
+    struct stream *put, struct fail *f)
+{
+	struct object_header h = plain_header(OBJECT_HISTORY);
+	struct codec lz4 = { CODEC_LZ4, 1 };
+	struct stream *in = digest_new(
+	    &h.plain, encoder_new(&lz4, true, spool_stream(spool)));
+	uint64_t stored = 0;
+	int rc = -1;
+
+	(void)snprintf(h.key, sizeof h.key, "%s", p->key + strlen("main/"));
+	if (in == NULL)
+		return fail_set(f, FAIL_INTERNAL, "stream", "NULL");
+	if (write_in_chunks(in, plain, PLAIN_SIZE, 65536, f) == 0 &&
+	    stream_finish(in, f) == 0 && spool_replay(spool, put, f) == 0)
+		rc = object_write_around(&h, spool, s, put, &stored, f);
+	stream_free(in);
+	return rc;
+}
+
+static int
+run_around(void *arg, struct fail *f)
+{
+	struct store_attrs attrs = { .front = OBJECT_FRONT };
+	struct place *p = arg;
+	struct store *s = open_place(p, f);
+	struct spool *spool = spool_new(1 << 24, NULL);
+	struct stream *put = NULL;
+	int rc = -1;
+
+	if (spool == NULL)
+		(void)fail_set(f, FAIL_INTERNAL, "spool", "NULL");
+	else if (s != NULL)
+		put = store_put(s, p->key, &attrs, f);
+	if (put != NULL)
+		rc = write_around(p, s, spool, put, f);
+	stream_free(put);
+	spool_free(spool);
+	store_free(s);
+	return rc;
+}
+
+/* Whole or not there; then another key. */
+static void
+after_around(void *arg, int rc, const char *failed)
+{
+	struct place *p = arg;
+	struct fail f = { 0 };
+	struct store *s = open_place(p, &f);
+	struct sink out = { 0 };
+	struct object_seen seen;
+	int there;
+
+	(void)failed;
+	require(s != NULL);
+	there = object_read(s, &layout, p->key, sink_stream(&out), &seen, &f);
+	require(there == 0 || there == 1);
+	require(there == 0 || rc != 0);
+	require(rc == 0 || there == 1 || faults.named > 0);
+	require(there == 1 ||
+	    (out.bytes.len == PLAIN_SIZE &&
+	        memcmp(out.bytes.data, plain, PLAIN_SIZE) == 0));
+	buf_clear(&out.bytes);
+	store_free(s);
+	(void)snprintf(p->key, sizeof p->key, "main/7431.1/%u/x", ++p->round);
+}
+
+START_TEST(an_object_written_around_its_payload_is_whole_or_not_there)
+{
+	struct place p;
+	struct attempt a = { run_around, after_around, &p, false };
+
+	make_place(&p, "around");
+	ck_assert_uint_ge(failure_loop(&a, FAULT_MEMORY, 0), 10);
+	ck_assert_uint_ge(failure_loop(&a, FAULT_FILES, EIO), 15);
+	ck_assert_uint_ge(failure_loop(&a, FAULT_FILES, ENOSPC), 15);
 	buf_clear(&p.object);
 }
 END_TEST
@@ -183,6 +271,7 @@ main(void)
 	(void)temp_dir();
 	add_tests(s, "objects",
 	    TESTS(an_object_is_built_whole_or_not_at_all,
+	        an_object_written_around_its_payload_is_whole_or_not_there,
 	        a_read_that_fails_says_nothing_of_the_object,
 	        a_failure_is_not_taken_for_another_place));
 	return run_suite(s);

@@ -96,6 +96,95 @@ START_TEST(the_one_that_finishes_first_has_the_key)
 }
 END_TEST
 
+/* Those that can write the beginning last: for others there is no front. */
+START_TEST(a_front_that_is_written_last_comes_first)
+{
+	static const struct {
+		size_t len, front;
+	} sizes[] = { { 1, 1 }, { 4096, 4096 }, { 4097, 4096 }, { 5000, 1 },
+		{ 3000000, 4096 }, { 300000, 299999 } };
+	struct store *s = open_store();
+	uint64_t state = test_seed();
+
+	for (size_t i = 0; store_has_front(s) && i < 6; i++) {
+		uint8_t *p = malloc(sizes[i].len);
+		struct fail f = { 0 };
+		char key[64];
+
+		ck_assert_ptr_nonnull(p);
+		fill_random(&state, p, sizes[i].len);
+		(void)snprintf(key, sizeof key, "front/%zu", i);
+		if (put_front_last(
+		        s, key, p, sizes[i].len, sizes[i].front, &f) != 0)
+			ck_abort_msg("%s", f.cause);
+		assert_object(s, key, p, sizes[i].len);
+		ck_assert_int_eq(
+		    put_front_last(s, key, p, sizes[i].len, sizes[i].front, &f),
+		    1);
+		free(p);
+	}
+	store_free(s);
+}
+END_TEST
+
+START_TEST(what_has_its_front_is_not_there_before_it_is_finished)
+{
+	struct store *s = open_store(), *other = open_store();
+	struct store_attrs attrs = { .front = 4 };
+	struct fail f = { 0 };
+	struct stream *out = store_has_front(s)
+	    ? store_put(s, "front/open/a", &attrs, &f)
+	    : NULL;
+
+	ck_assert(out != NULL || !store_has_front(s));
+	if (out != NULL) {
+		assert_absent(other, "front/open/a");
+		ck_assert_int_eq(stream_write(out, "payload", 7, &f), 0);
+		assert_absent(other, "front/open/a");
+		ck_assert_int_eq(store_front(s, out, "head", 4, &f), 0);
+		assert_absent(other, "front/open/a");
+		ck_assert_int_eq(stream_write(out, "!", 1, &f), 0);
+		assert_absent(other, "front/open/a");
+		assert_listing(other, "front/open/", "");
+		ck_assert_int_eq(stream_finish(out, &f), 0);
+		assert_object(other, "front/open/a", "headpayload!", 12);
+	}
+	stream_free(out);
+	store_free(s);
+	store_free(other);
+}
+END_TEST
+
+/* Or zeros would stand where a reader looks for the header. */
+START_TEST(without_its_whole_front_nothing_is_published)
+{
+	static const char zeros[16];
+	struct store *s = open_store();
+
+	for (size_t len = 0; store_has_front(s) && len <= 16; len++) {
+		struct store_attrs attrs = { .front = 8 };
+		struct fail f = { 0 };
+		struct stream *out = store_put(s, "unfilled/a", &attrs, &f);
+
+		ck_assert_ptr_nonnull(out);
+		ck_assert_int_eq(stream_write(out, "payload", 7, &f), 0);
+		if (len != 8) {
+			ck_assert_int_eq(
+			    store_front(s, out, zeros, len, &f), -1);
+			assert_failed(&f, FAIL_INTERNAL);
+			ck_assert_ptr_nonnull(strstr(f.object, "unfilled/a"));
+		}
+		f.kind = FAIL_NONE;
+		ck_assert_int_eq(stream_finish(out, &f), -1);
+		assert_failed(&f, FAIL_INTERNAL);
+		stream_free(out);
+		assert_absent(s, "unfilled/a");
+		assert_listing(s, "unfilled/", "");
+	}
+	store_free(s);
+}
+END_TEST
+
 #define RACERS 16
 #define ROUNDS 40
 
@@ -467,6 +556,10 @@ main(void)
 	        of_many_writers_exactly_one_wins, any_range_can_be_got,
 	        a_failure_of_the_receiver_is_not_taken_for_the_stores,
 	        what_was_never_put_is_absent, what_is_deleted_is_absent));
+	add_tests(s, "front",
+	    TESTS(a_front_that_is_written_last_comes_first,
+	        what_has_its_front_is_not_there_before_it_is_finished,
+	        without_its_whole_front_nothing_is_published));
 	add_tests(s, "listing",
 	    TESTS(keys_are_listed_in_bytewise_order,
 	        the_empty_prefix_lists_everything,

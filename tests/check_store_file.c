@@ -307,6 +307,33 @@ START_TEST(a_killed_writer_leaves_nothing)
 }
 END_TEST
 
+START_TEST(a_put_given_up_leaves_nothing_with_a_front_or_without)
+{
+	char root[512];
+	struct store *s = new_store("given-up", root);
+
+	for (int step = 0; step < 4; step++) {
+		struct store_attrs attrs = { .front = step > 0 ? 4096 : 0 };
+		static const uint8_t front[4096] = { 'h' };
+		struct fail f = { 0 };
+		struct stream *out = store_put(s, "main/wal/a", &attrs, &f);
+
+		ck_assert_ptr_nonnull(out);
+		if (step != 1)
+			ck_assert_int_eq(stream_write(out, "half", 4, &f), 0);
+		if (step == 3)
+			ck_assert_int_eq(
+			    store_front(s, out, front, 4096, &f), 0);
+		stream_free(out);
+		assert_absent(s, "main/wal/a");
+		assert_listing(s, "", "");
+		ck_assert_uint_eq(files_below(root), 0);
+	}
+	put_text(s, "main/wal/a", "whole");
+	store_free(s);
+}
+END_TEST
+
 START_TEST(temporary_names_and_strange_files_are_not_listed)
 {
 	char root[512], path[1024];
@@ -382,6 +409,7 @@ main(void)
 	        a_component_too_long_is_an_error_and_not_an_overrun));
 	add_tests(s, "left behind",
 	    TESTS(a_killed_writer_leaves_nothing,
+	        a_put_given_up_leaves_nothing_with_a_front_or_without,
 	        temporary_names_and_strange_files_are_not_listed));
 	return run_suite(s);
 }

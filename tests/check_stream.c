@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The stages of a stream: codec, spool, digest. */
+/* The stages of a stream: codec, spool, digest; encoder and async: there. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/wait.h>
 
 #include "codec.h"
 #include "digest.h"
+#include "encoder.h"
 #include "io.h"
 #include "spool.h"
 #include "support.h"
@@ -29,6 +30,8 @@ static const struct input inputs[] = {
 
 #define N_INPUTS (sizeof inputs / sizeof inputs[0])
 
+static const struct codec lz4 = { CODEC_LZ4, 1 }, zstd = { CODEC_ZSTD, 1 };
+
 /* The caller frees it. */
 static uint8_t *
 make_input(const struct input *in)
@@ -48,7 +51,7 @@ static void
 compress(const uint8_t *p, size_t len, size_t chunk, struct sink *out)
 {
 	struct fail f = { 0 };
-	struct stream *s = codec_encoder_new(CODEC_LZ4, 1, sink_stream(out));
+	struct stream *s = encoder_new(&lz4, true, sink_stream(out));
 
 	ck_assert_ptr_nonnull(s);
 	ck_assert_int_eq(write_in_chunks(s, p, len, chunk, &f), 0);
@@ -58,20 +61,28 @@ compress(const uint8_t *p, size_t len, size_t chunk, struct sink *out)
 	ck_assert(out->freed);
 }
 
+/* A frame for each chunk, and one if there are no bytes. */
+static size_t
+frames_of(size_t len)
+{
+	return len == 0 ? 1 : (len + IO_CHUNK - 1) / IO_CHUNK;
+}
+
 /*
- * Push compressed bytes in portions.  The decoder's last answer: 1 where the
- * first frame ended, behind *taken bytes.
+ * Push compressed bytes in portions, so many frames of them.  The decoder's
+ * last answer: 1 where the last frame ended, behind *taken bytes.
  */
 static int
-decompress(const uint8_t *p, size_t len, size_t chunk, struct sink *out,
-    size_t *taken, struct fail *f)
+decompress(const uint8_t *p, size_t len, size_t frames, size_t chunk,
+    struct sink *out, size_t *taken, struct fail *f)
 {
 	struct decoder *d = decoder_new(CODEC_LZ4);
+	size_t done = 0;
 	int rc = 0;
 
 	require(d != NULL);
 	*taken = 0;
-	while (rc == 0 && *taken < len) {
+	while (rc != -1 && done < frames && *taken < len) {
 		size_t n = len - *taken, used = 0;
 
 		n = n < chunk ? n : chunk;
@@ -79,9 +90,10 @@ decompress(const uint8_t *p, size_t len, size_t chunk, struct sink *out,
 		require(used <= n);
 		require(rc != 0 || used == n);
 		*taken += used;
+		done += rc == 1;
 	}
 	decoder_free(d);
-	return rc;
+	return rc == 1 && done < frames ? 0 : rc;
 }
 
 START_TEST(what_is_compressed_comes_back)
@@ -100,7 +112,8 @@ START_TEST(what_is_compressed_comes_back)
 			compress(p, inputs[i].len, chunk_sizes[c], &packed);
 			ck_assert_msg(
 			    decompress(packed.bytes.data, packed.bytes.len,
-			        chunk_sizes[c], &plain, &taken, &f) == 1,
+			        frames_of(inputs[i].len), chunk_sizes[c],
+			        &plain, &taken, &f) == 1,
 			    "%s: %s", inputs[i].what, f.cause);
 			ck_assert_uint_eq(taken, packed.bytes.len);
 			ck_assert_uint_eq(plain.bytes.len, inputs[i].len);
@@ -182,7 +195,8 @@ START_TEST(the_decoder_stops_where_the_frame_ends)
 		size_t taken;
 
 		ck_assert_int_eq(decompress(packed.bytes.data, packed.bytes.len,
-		                     chunk_sizes[c], &plain, &taken, &f),
+		                     frames_of(inputs[5].len), chunk_sizes[c],
+		                     &plain, &taken, &f),
 		    1);
 		ck_assert_uint_eq(taken, len);
 		ck_assert_uint_eq(plain.bytes.len, inputs[5].len);
@@ -204,8 +218,8 @@ START_TEST(a_frame_cut_short_never_ends)
 		struct fail f = { 0 };
 		size_t taken;
 
-		require(decompress(packed.bytes.data, len, 4096, &plain, &taken,
-		            &f) != 1);
+		require(decompress(packed.bytes.data, len, 1, 4096, &plain,
+		            &taken, &f) != 1);
 		buf_clear(&plain.bytes);
 	}
 	buf_clear(&packed.bytes);
@@ -228,9 +242,10 @@ START_TEST(bytes_that_are_no_frame_are_damage)
 			struct fail f = { 0 };
 			size_t taken;
 
-			ck_assert_int_eq(decompress((const uint8_t *)texts[i],
-			                     strlen(texts[i]), chunk_sizes[c],
-			                     &plain, &taken, &f),
+			ck_assert_int_eq(
+			    decompress((const uint8_t *)texts[i],
+			        strlen(texts[i]), 1, chunk_sizes[c], &plain,
+			        &taken, &f),
 			    -1);
 			assert_failed(&f, FAIL_DAMAGED);
 			buf_clear(&plain.bytes);
@@ -260,8 +275,8 @@ START_TEST(a_changed_bit_is_damage_or_other_bytes_but_no_crash)
 			bit = (uint8_t)(1 << round % 8);
 		}
 		packed.bytes.data[at] ^= bit;
-		rc = decompress(packed.bytes.data, packed.bytes.len, 4096,
-		    &plain, &taken, &f);
+		rc = decompress(packed.bytes.data, packed.bytes.len,
+		    frames_of(300000), 4096, &plain, &taken, &f);
 		require(rc != -1 || f.kind == FAIL_DAMAGED);
 		require(rc != 1 || round >= 7 * 8);
 		damaged += rc != 1;
@@ -274,17 +289,18 @@ START_TEST(a_changed_bit_is_damage_or_other_bytes_but_no_crash)
 }
 END_TEST
 
+/* At the latest when no more chunks can be held back. */
 START_TEST(a_failure_behind_a_stage_comes_through)
 {
-	uint8_t *p = make_input(&inputs[3]);
+	uint8_t *p = make_input(&inputs[6]);
 	struct sink full = { .fail_behind = 1000 };
 	struct digest digest = { 0 };
 	struct fail f = { 0 };
-	struct stream *s = codec_encoder_new(
-	    CODEC_LZ4, 1, digest_new(&digest, sink_stream(&full)));
+	struct stream *s = encoder_new(
+	    &lz4, true, digest_new(&digest, sink_stream(&full)));
 
 	ck_assert_ptr_nonnull(s);
-	ck_assert_int_eq(write_in_chunks(s, p, inputs[3].len, 4096, &f), -1);
+	ck_assert_int_eq(write_in_chunks(s, p, inputs[6].len, 4096, &f), -1);
 	assert_failed(&f, FAIL_SPACE);
 	ck_assert(!full.finished);
 	stream_free(s);
@@ -303,8 +319,9 @@ START_TEST(a_full_end_stops_the_decoder)
 	size_t taken;
 
 	compress(p, inputs[6].len, SIZE_MAX, &packed);
-	ck_assert_int_eq(decompress(packed.bytes.data, packed.bytes.len,
-	                     SIZE_MAX, &full, &taken, &f),
+	ck_assert_int_eq(
+	    decompress(packed.bytes.data, packed.bytes.len,
+	        frames_of(inputs[6].len), SIZE_MAX, &full, &taken, &f),
 	    -1);
 	assert_failed(&f, FAIL_SPACE);
 	buf_clear(&packed.bytes);
@@ -318,10 +335,10 @@ START_TEST(a_stage_without_an_end_is_none)
 	struct sink out = { 0 };
 	struct digest digest;
 
-	ck_assert_ptr_null(codec_encoder_new(CODEC_LZ4, 1, NULL));
+	ck_assert_ptr_null(encoder_new(&lz4, true, NULL));
 	ck_assert_ptr_null(digest_new(&digest, NULL));
 	/* A codec that is only reserved consumes what comes next. */
-	ck_assert_ptr_null(codec_encoder_new(CODEC_ZSTD, 1, sink_stream(&out)));
+	ck_assert_ptr_null(encoder_new(&zstd, true, sink_stream(&out)));
 	ck_assert(out.freed);
 	ck_assert_ptr_null(decoder_new(CODEC_ZSTD));
 	ck_assert_ptr_null(decoder_new((enum codec_id)0));
@@ -330,8 +347,10 @@ START_TEST(a_stage_without_an_end_is_none)
 }
 END_TEST
 
-START_TEST(only_known_codecs_have_names)
+START_TEST(only_known_codecs_have_names_and_bounds)
 {
+	ck_assert_uint_gt(codec_bound(&lz4, IO_CHUNK), IO_CHUNK);
+	ck_assert_uint_eq(codec_bound(&zstd, IO_CHUNK), 0);
 	ck_assert_str_eq(codec_name(CODEC_LZ4), "lz4");
 	ck_assert_ptr_null(codec_name((enum codec_id)0));
 	ck_assert_ptr_null(codec_name((enum codec_id)77));
@@ -490,7 +509,7 @@ main(void)
 	        a_changed_bit_is_damage_or_other_bytes_but_no_crash,
 	        a_failure_behind_a_stage_comes_through,
 	        a_full_end_stops_the_decoder, a_stage_without_an_end_is_none,
-	        only_known_codecs_have_names));
+	        only_known_codecs_have_names_and_bounds));
 	add_tests(s, "digest", TESTS(a_digest_counts_and_sums_what_passes));
 	add_tests(s, "spool",
 	    TESTS(a_spool_keeps_what_was_written_on_both_sides_of_its_bound,

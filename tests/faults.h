@@ -4,10 +4,11 @@
  * wrapped (see the Makefile); it must be at least what stands here:
  *
  *	malloc calloc realloc reallocarray aligned_alloc open openat write
- *	pread read fsync linkat renameat2 mkdirat unlinkat fstatat
+ *	pwrite pread read fsync sync_file_range linkat renameat2 mkdirat
+ *	unlinkat fstatat
  *
  * A failure loop lets the 1st, the 2nd, ... of these calls fail until the run
- * succeeds.
+ * succeeds.  They may be made by several threads.
  */
 #ifndef WALVAULT_TESTS_FAULTS_H
 #define WALVAULT_TESTS_FAULTS_H
@@ -26,16 +27,19 @@ enum fault_kind {
 static struct {
 	bool armed;
 	enum fault_kind kind;
-	unsigned at, count; /* the call that fails; calls so far */
-	int error;          /* of files; memory is always ENOMEM */
-	const char *failed; /* its name, NULL if none has failed yet */
-	unsigned named;     /* links and renames that succeeded */
-	unsigned files;     /* forced to disk before the first of these */
-	unsigned dirs;      /* and directories behind it */
+	unsigned at;                /* the call that fails */
+	_Atomic unsigned count;     /* calls so far */
+	int error;                  /* of files; memory is always ENOMEM */
+	const char *_Atomic failed; /* its name, NULL if none has failed yet */
+	unsigned named;             /* links and renames that succeeded */
+	unsigned files; /* forced to disk before the first of these */
+	unsigned dirs;  /* and directories behind it */
 
 	bool no_tmpfile;   /* as NFS: no nameless files */
 	bool no_noreplace; /* as old kernels: no flags of renameat2 */
-	bool trickle;      /* one byte at a time, and interruptions */
+	bool no_hurry;     /* no sync_file_range; error says why not */
+	unsigned not_hurried;
+	bool trickle; /* one byte at a time, and interruptions */
 	unsigned trickled;
 } faults;
 
@@ -77,6 +81,22 @@ FAULT_CALL(mkdirat, (int dir, const char *path, mode_t mode), (dir, path, mode))
 FAULT_CALL(unlinkat, (int dir, const char *path, int flags), (dir, path, flags))
 FAULT_CALL(fstatat, (int dir, const char *path, struct stat *st, int flags),
     (dir, path, st, flags))
+
+int __real_sync_file_range(int fd, off_t off, off_t len, unsigned flags);
+int __wrap_sync_file_range(int fd, off_t off, off_t len, unsigned flags);
+
+int
+__wrap_sync_file_range(int fd, off_t off, off_t len, unsigned flags)
+{
+	if (faults.armed && faults.no_hurry) {
+		faults.not_hurried++;
+		errno = faults.error;
+		return -1;
+	}
+	return fault_here(FAULT_FILES, "sync_file_range")
+	    ? -1
+	    : __real_sync_file_range(fd, off, len, flags);
+}
 
 int __real_fsync(int fd);
 int __wrap_fsync(int fd);
@@ -152,6 +172,17 @@ __wrap_write(int fd, const void *p, size_t len)
 	    (fault_here(FAULT_FILES, "write") || fault_trickle(&len)))
 		return -1;
 	return __real_write(fd, p, len);
+}
+
+ssize_t __real_pwrite(int fd, const void *p, size_t len, off_t off);
+ssize_t __wrap_pwrite(int fd, const void *p, size_t len, off_t off);
+
+ssize_t
+__wrap_pwrite(int fd, const void *p, size_t len, off_t off)
+{
+	if (fault_here(FAULT_FILES, "pwrite") || fault_trickle(&len))
+		return -1;
+	return __real_pwrite(fd, p, len, off);
 }
 
 ssize_t __real_read(int fd, void *p, size_t len);
@@ -273,7 +304,11 @@ failure_loop(const struct attempt *a, enum fault_kind kind, int error)
 				    faults.failed, n, rc,
 				    fail_kind_name(f.kind), f.cause);
 			if (kind == FAULT_MEMORY)
-				require(f.kind == FAIL_INTERNAL);
+				if (f.kind != FAIL_INTERNAL)
+					ck_abort_msg("%s failed (call %u): "
+					             "kind %s, cause '%s'",
+					    faults.failed, n,
+					    fail_kind_name(f.kind), f.cause);
 		}
 		if (a->after != NULL)
 			a->after(a->arg, rc, faults.failed);

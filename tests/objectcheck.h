@@ -3,6 +3,7 @@
 #ifndef WALVAULT_TESTS_OBJECTCHECK_H
 #define WALVAULT_TESTS_OBJECTCHECK_H
 
+#include "encoder.h"
 #include "object.h"
 #include "object_frame.h"
 #include "support.h"
@@ -29,7 +30,8 @@ build_object(struct object_header *h, const void *plain, size_t len,
     struct buf *out, uint64_t *stored, struct fail *f)
 {
 	struct spool *spool = spool_new((size_t)1 << 30, NULL);
-	struct digest digest = { 0 };
+	struct codec codec = { h->codec, 1 };
+	struct object_header full = *h;
 	struct sink sink = { 0 };
 	struct stream *s = NULL;
 	int rc = -1;
@@ -37,7 +39,7 @@ build_object(struct object_header *h, const void *plain, size_t len,
 	if (spool == NULL)
 		return fail_set(f, FAIL_INTERNAL, "spool", "NULL");
 	s = digest_new(
-	    &digest, codec_encoder_new(h->codec, 1, spool_stream(spool)));
+	    &full.plain, encoder_new(&codec, true, spool_stream(spool)));
 	if (s == NULL)
 		(void)fail_set(f, FAIL_INTERNAL, "stream", "NULL");
 	else
@@ -46,8 +48,7 @@ build_object(struct object_header *h, const void *plain, size_t len,
 		rc = stream_finish(s, f);
 	stream_free(s);
 	if (rc == 0)
-		rc = object_write(
-		    h, spool, &digest, sink_stream(&sink), stored, f);
+		rc = object_write(&full, spool, sink_stream(&sink), stored, f);
 	require(rc != 0 || sink.finished);
 	spool_free(spool);
 	*out = sink.bytes;

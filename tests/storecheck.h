@@ -38,6 +38,27 @@ put_bytes(struct store *s, const char *key, const void *bytes, size_t len,
 	return rc;
 }
 
+/* The same of bytes whose first front ones are written behind the others. */
+static inline UNUSED int
+put_front_last(struct store *s, const char *key, const void *bytes, size_t len,
+    size_t front, struct fail *f)
+{
+	struct store_attrs attrs = { .front = front };
+	struct stream *out = store_put(s, key, &attrs, f);
+	int rc;
+
+	if (out == NULL)
+		return -1;
+	rc = write_in_chunks(
+	    out, (const uint8_t *)bytes + front, len - front, 100000, f);
+	if (rc == 0)
+		rc = store_front(s, out, bytes, front, f);
+	if (rc == 0)
+		rc = stream_finish(out, f);
+	stream_free(out);
+	return rc;
+}
+
 static inline UNUSED void
 put_text(struct store *s, const char *key, const char *text)
 {

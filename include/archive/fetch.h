@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "clock.h"
+#include "planfile.h"
 #include "repository.h"
 
 /* What the server at hand is doing, by the signal files in its directory. */
@@ -30,12 +31,15 @@ struct fetch_args {
 	const char *state_dir;
 	enum fetch_mode mode;
 	bool allow_damaged;
+	bool has_plan; /* the data directory's, if it counts: planfile.h */
+	struct planfile plan;
 	struct deadline deadline; /* for trying again */
 };
 
 /*
  * Bring the WAL file called name to dest, whole and verified.  0 done; 1 it
- * is proven that no store has it; -1 anything else, dest is as it was.
+ * is proven that no store has it, or it lies behind the plan's end; -1 anything
+ * else, dest is as it was.
  */
 int fetch_file(const struct fetch_args *args, const char *name,
     const char *dest, struct fail *f);

@@ -9,6 +9,7 @@
  *	SYSID.GEN/wal/TLI/LOG/SEGMENT		and SEGMENT.OFFSET.backup
  *	SYSID.GEN/wal/TLI/LOG/SEGMENT.partial/DIGEST
  *	SYSID.GEN/wal/history/TLI.history
+ *	SYSID.GEN/backup/ID/...			see backup.h
  *
  * An object set aside because it was damaged is KEY.damaged-TIME-RANDOM.
  */
@@ -39,6 +40,10 @@ void layout_wal_prefix(const struct layout *l, char out[LAYOUT_KEY_MAX]);
 /* digest is needed for WALNAME_PARTIAL only. */
 void layout_wal(const struct layout *l, const struct walname *name,
     const struct sum128 *digest, char out[LAYOUT_KEY_MAX]);
+
+/* "CLUSTER/SYSID.GEN/" and rest. */
+void layout_system(
+    const struct layout *l, const char *rest, char out[LAYOUT_KEY_MAX]);
 
 /* A new key to set the object at key aside. */
 void layout_aside(const char *key, char out[LAYOUT_KEY_MAX]);

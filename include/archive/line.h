@@ -15,6 +15,8 @@ struct line_segment {
 	uint64_t segno;
 	uint64_t stored;
 	int64_t mtime;
+	const char *key;    /* where it is, if not under its name; the
+	                     * index's */
 	size_t run;         /* counted from 0 */
 	const char *broken; /* why it begins a run, though its number
 	                     * follows; NULL otherwise */
@@ -38,6 +40,14 @@ struct line {
 int line_load(
     const struct index *x, uint32_t tli, struct line *out, struct fail *f);
 
+/*
+ * The same from segment number first on.  partial: where the line's own
+ * segments end, one of its .partial ones that follows and reaches farthest is
+ * the last of them.
+ */
+int line_load_from(const struct index *x, uint32_t tli, uint64_t first,
+    bool partial, struct line *out, struct fail *f);
+
 /* The segments of one timeline alone. */
 int line_load_own(
     const struct index *x, uint32_t tli, struct line *out, struct fail *f);
@@ -52,6 +62,9 @@ size_t line_run_end(const struct line *l, size_t i);
  * the record it leaves unfinished, or where its chain breaks.
  */
 uint64_t line_end_lsn(const struct line_segment *s);
+
+/* The last record that is whole within segments [first, last] of one run. */
+uint64_t line_last_record(const struct line *l, size_t first, size_t last);
 
 /*
  * Scan the records that begin in segments [from, to], and finish a record that

@@ -18,6 +18,12 @@
 int note_add(struct buf *b, const char *key, const char *value);
 int note_add_number(struct buf *b, const char *key, uint64_t value);
 
+/* End a note with its sum.  0, or -1 without memory. */
+int note_seal(struct buf *b);
+
+/* Is it a whole note?  0, or -1 with FAIL_DAMAGED (object is its name). */
+int note_check(const struct buf *b, const char *object, struct fail *f);
+
 /* Write a finished note as an object.  0, 1 it exists already, -1. */
 int note_write(struct store *s, const char *key, struct buf *b, struct fail *f);
 

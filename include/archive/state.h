@@ -19,6 +19,17 @@ void state_save_history(const char *state_dir, const struct repository *r,
     uint32_t tli, const void *bytes, size_t len);
 
 /*
+ * Any other file that is remembered about an opened repository's system; an
+ * older one of that name is replaced.
+ */
+void state_save(const char *state_dir, const struct repository *r,
+    const char *name, const void *bytes, size_t len);
+
+/* Append it to b, at most max bytes.  0, or 1 if there is none. */
+int state_load(const char *state_dir, const struct repository *r,
+    const char *name, size_t max, struct buf *b);
+
+/*
  * Append a remembered history to b; r need not have been opened (it serves
  * while the store is down).  0, or 1 if none is remembered.
  */

@@ -38,6 +38,16 @@ enum {
 	NAGIOS_UNKNOWN = 3,
 };
 
+/* basebackup: the backup exists, with damaged pages in it. */
+enum {
+	EXIT_BAD_PAGES = 2,
+};
+
+/* pitr-restore: there is no way to the target. */
+enum {
+	EXIT_UNREACHABLE = 2,
+};
+
 int exitcode_push(const struct fail *f);
 int exitcode_walvault(const struct fail *f);
 

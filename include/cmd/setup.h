@@ -27,6 +27,9 @@ int setup_conf(struct setup *s, enum command command, int argc, char **argv,
 /* Open the stores and prepare one repository each.  0 or -1. */
 int setup_stores(struct setup *s, struct fail *f);
 
+/* How store i is opened, for whoever needs it again.  Texts are s->conf's. */
+void setup_store_args(const struct setup *s, size_t i, struct store_args *args);
+
 void setup_clear(struct setup *s);
 
 #endif

@@ -22,6 +22,11 @@ int verb_find(struct setup *s, struct fail *f);
 int verb_ls(struct setup *s, struct fail *f);
 int verb_cat(struct setup *s, struct fail *f);
 int verb_config(struct setup *s, struct fail *f);
+int verb_expire(struct setup *s, struct fail *f);
+int verb_hold(struct setup *s, struct fail *f);
+int verb_release(struct setup *s, struct fail *f);
+int verb_verify(struct setup *s, struct fail *f);
+int verb_rescue(struct setup *s, struct fail *f);
 
 /*
  * Open repository i (setup_stores was called) and settle which system it is

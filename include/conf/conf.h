@@ -53,6 +53,12 @@ const char *conf_cluster(const struct conf *c);
 const char *
 conf_text(const struct conf *c, enum option_id id, const char **origin);
 
+/*
+ * The i-th of the values given for an option on the command line (those that
+ * may be repeated); NULL behind the last.
+ */
+const char *conf_repeated(const struct conf *c, enum option_id id, size_t i);
+
 /* The same as a number; see option_number.  0 if it has no value. */
 uint64_t conf_number(const struct conf *c, enum option_id id);
 

@@ -38,6 +38,11 @@ struct store_attrs {
 	 * if the store can; there is no moment without an object.
 	 */
 	const char *set_aside;
+	/*
+	 * Bytes left free in front of what is written, to be filled by
+	 * store_front before finish.  Only where store_has_front says so.
+	 */
+	size_t front;
 };
 
 struct store_info {
@@ -52,6 +57,9 @@ store_list_fn(void *arg, const char *key, const struct store_info *info);
 struct store_ops {
 	struct stream *(*put)(struct store *s, const char *key,
 	    const struct store_attrs *attrs, struct fail *f);
+	/* NULL where what comes first must be written first. */
+	int (*front)(
+	    struct stream *put, const void *bytes, size_t len, struct fail *f);
 	int (*get)(struct store *s, const char *key, uint64_t off, uint64_t len,
 	    struct stream *out, struct fail *f);
 	int (*stat)(struct store *s, const char *key, struct store_info *info,
@@ -61,6 +69,8 @@ struct store_ops {
 	    store_list_fn *fn, void *arg, struct fail *f);
 	int (*del)(struct store *s, const char *key, struct fail *f);
 	int (*prepare)(struct store *s, struct fail *f);
+	/* NULL where nobody knows. */
+	int (*space)(struct store *s, uint64_t *bytes, struct fail *f);
 	void (*free)(struct store *s);
 };
 
@@ -87,6 +97,23 @@ struct store *store_open(const struct store_args *args, struct fail *f);
  */
 struct stream *store_put(struct store *s, const char *key,
     const struct store_attrs *attrs, struct fail *f);
+
+/*
+ * Can the beginning of an object be written last?  Then the rest is on its
+ * way to the disk while the beginning is not yet known.
+ */
+static inline bool
+store_has_front(const struct store *s)
+{
+	return s->ops->front != NULL;
+}
+
+/*
+ * Fill the attrs.front bytes left free in front of a put, all of them at once.
+ * Without it finish fails.  0 or -1.
+ */
+int store_front(struct store *s, struct stream *put, const void *bytes,
+    size_t len, struct fail *f);
 
 /*
  * Push len bytes from off (or as far as there are) into out, which is not
@@ -124,6 +151,9 @@ int store_del(struct store *s, const char *key, struct fail *f);
 
 /* Make the place itself (a directory), for init.  0 (also if it is there). */
 int store_prepare(struct store *s, struct fail *f);
+
+/* Bytes that may still be written.  0, 1 not known, -1. */
+int store_space(struct store *s, uint64_t *bytes, struct fail *f);
 
 /* Close it.  NULL is a no-op. */
 void store_free(struct store *s);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * A stage whose next stages run in a thread of their own, so that reading and
- * checking go on while the bytes before are being compressed (or, the other
- * way, written).  Bytes are copied into a small ring of chunks.
+ * checking go on while the bytes before are being written.  Bytes go through a
+ * small ring of chunks: copied there, or made there (stream_room).
  *
  * Failures of the next stages are told by a later write, or by finish.  The
  * next stages' finish and free run in the caller's thread, when the thread
@@ -13,7 +13,7 @@
 
 #include "stream.h"
 
-/* NULL (and next freed) if there is no memory or no thread. */
+/* NULL with errno (and next freed) if there is no memory or no thread. */
 struct stream *async_new(struct stream *next);
 
 #endif

@@ -29,6 +29,8 @@ struct stream_ops {
 	/* 0, or 1 where the last stage documents an expected "no". */
 	int (*finish)(struct stream *s, struct fail *f);
 	void (*free)(struct stream *s);
+	/* May be NULL. */
+	uint8_t *(*room)(struct stream *s);
 };
 
 struct stream {
@@ -45,6 +47,17 @@ static inline int
 stream_finish(struct stream *s, struct fail *f)
 {
 	return s->ops->finish(s, f);
+}
+
+/*
+ * IO_CHUNK bytes of a stage that keeps copies: what is made there, and then
+ * given to the next write from its beginning, need not be copied.  NULL if the
+ * stage has none: make it anywhere.
+ */
+static inline uint8_t *
+stream_room(struct stream *s)
+{
+	return s->ops->room != NULL ? s->ops->room(s) : NULL;
 }
 
 static inline void

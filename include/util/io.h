@@ -18,6 +18,9 @@
 /* Write all of it.  0, or -1 with errno. */
 int io_write(int fd, const void *bytes, size_t len);
 
+/* The same at an offset; the descriptor's own position stays. */
+int io_pwrite(int fd, const void *bytes, size_t len, off_t off);
+
 /* Read until len bytes or the end.  The number read, or -1 with errno. */
 ssize_t io_read(int fd, void *bytes, size_t len);
 

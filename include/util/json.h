@@ -32,4 +32,7 @@ void json_int(struct json *j, const char *name, int64_t value);
 void json_bool(struct json *j, const char *name, bool value);
 void json_null(struct json *j, const char *name);
 
+/* Would a string be written as it is?  (Without NUL, that is UTF-8.) */
+bool json_is_utf8(const void *bytes, size_t len);
+
 #endif

@@ -16,6 +16,12 @@
  */
 uint32_t crc32c(uint32_t crc, const void *bytes, size_t len);
 
+/*
+ * The finished CRC-32C of two texts, one behind the other, from their own
+ * finished ones; len2 is the length of the second.
+ */
+uint32_t crc32c_join(uint32_t crc1, uint32_t crc2, uint64_t len2);
+
 struct sum128 {
 	uint8_t bytes[16];
 };
@@ -34,5 +40,8 @@ void sum128_free(struct sum128_state *s);
 
 /* 32 lower-case hexadecimal digits, as "xxhsum -H2" prints. */
 void sum128_format(const struct sum128 *sum, char out[SUM128_TEXT]);
+
+/* And back.  0, or -1 if text is not that. */
+int sum128_parse(const char *text, struct sum128 *sum);
 
 #endif

@@ -17,7 +17,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "async.h"
 #include "control.h"
 #include "fetch.h"
 #include "fork.h"
@@ -61,6 +60,16 @@ place_failed(const struct placer *p, const char *what, struct fail *f)
 	return -1;
 }
 
+/* Pages of a file whose blocks are there already cost less. */
+static void
+reserve(const struct placer *p)
+{
+	uint64_t len = p->seen->header.plain.len;
+
+	if (walname_segsize_ok(len))
+		(void)fallocate(p->fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)len);
+}
+
 static int
 placer_write(
     struct stream *stream, const void *bytes, size_t len, struct fail *f)
@@ -68,6 +77,8 @@ placer_write(
 	struct placer *p = (struct placer *)stream;
 	size_t room = sizeof p->page - p->page_len;
 
+	if (p->page_len == 0)
+		reserve(p);
 	if (room > len)
 		room = len;
 	memcpy(p->page + p->page_len, bytes, room);
@@ -284,12 +295,6 @@ get_file(struct fetch *x, struct repository *r, const char *key, struct fail *f)
 
 	if (out == NULL)
 		return -1;
-	/* Writing goes on while the next bytes are decompressed. */
-	if (x->name.kind == WALNAME_SEGMENT) {
-		out = async_new(out);
-		if (out == NULL)
-			return fail_errno(f, x->dest, "memory or thread");
-	}
 	return object_read(r->store, &r->layout, key, out, &seen, f);
 }
 
@@ -530,6 +535,39 @@ fetch_remembered(const struct fetch_args *args, const char *name,
 	return get_remembered(&x);
 }
 
+static int
+not_by_plan(const struct fetch *x, struct fail *f)
+{
+	(void)fail_set(f, FAIL_ABSENT, x->name.text,
+	    "the plan of this recovery needs it, and no store has it any more");
+	return fail_hint(f, "see what can be reached: pitr-restore --plan");
+}
+
+/* By the usual rules, but what the plan has seen is never absent. */
+static int
+fetch_by_plan(struct fetch *x, struct fail *f)
+{
+	const struct planfile *p = &x->args->plan;
+	enum planfile_word word = PLANFILE_SILENT;
+	int rc;
+
+	if (x->args->has_plan) {
+		if (x->sysid != 0 && x->sysid != p->sysid)
+			return fail_set(f, FAIL_CONFIG, PLANFILE_NAME,
+			    "the plan is for another cluster: system "
+			    "identifier %" PRIu64,
+			    p->sysid);
+		word = planfile_ask(p, &x->name);
+	}
+	if (word == PLANFILE_ABSENT) {
+		(void)fail_set(f, FAIL_ABSENT, x->name.text,
+		    "it lies behind the end of the plan (%s)", PLANFILE_NAME);
+		return 1;
+	}
+	rc = get_until_deadline(x, f);
+	return rc == 1 && word == PLANFILE_MUST ? not_by_plan(x, f) : rc;
+}
+
 int
 fetch_file(const struct fetch_args *args, const char *name, const char *dest,
     struct fail *f)
@@ -551,7 +589,7 @@ fetch_file(const struct fetch_args *args, const char *name, const char *dest,
 	}
 	if (find_cluster(&x, f) != 0)
 		return -1;
-	rc = get_until_deadline(&x, f);
+	rc = fetch_by_plan(&x, f);
 	if (rc < 0 && x.name.kind == WALNAME_HISTORY &&
 	    f->kind != FAIL_DAMAGED && get_remembered(&x) == 0)
 		return 0;

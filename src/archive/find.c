@@ -218,18 +218,7 @@ look_around(struct search *s, struct fail *f)
 static uint64_t
 last_record(const struct search *s)
 {
-	const struct line *l = s->line;
-
-	for (size_t i = s->last + 1; i > s->first; i--) {
-		const struct walfacts *f = &l->segment[i - 1].facts;
-
-		/* One that was begun here and ended later is later still. */
-		if (i - 1 < s->last && f->unfinished != LSN_NONE)
-			return f->unfinished;
-		if (f->last_ended != LSN_NONE)
-			return f->last_ended;
-	}
-	return LSN_NONE;
+	return line_last_record(s->line, s->first, s->last);
 }
 
 /* How far the run reaches, in WAL and in time. */

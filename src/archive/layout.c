@@ -9,8 +9,9 @@
 #include "clock.h"
 #include "layout.h"
 
-static void
-system_key(const struct layout *l, const char *rest, char out[LAYOUT_KEY_MAX])
+void
+layout_system(
+    const struct layout *l, const char *rest, char out[LAYOUT_KEY_MAX])
 {
 	(void)snprintf(out, LAYOUT_KEY_MAX, "%s/%" PRIu64 ".%" PRIu32 "/%s",
 	    l->cluster, l->sysid, l->generation, rest);
@@ -25,13 +26,13 @@ layout_marker(const struct layout *l, char out[LAYOUT_KEY_MAX])
 void
 layout_identity(const struct layout *l, char out[LAYOUT_KEY_MAX])
 {
-	system_key(l, "identity", out);
+	layout_system(l, "identity", out);
 }
 
 void
 layout_wal_prefix(const struct layout *l, char out[LAYOUT_KEY_MAX])
 {
-	system_key(l, "wal/", out);
+	layout_system(l, "wal/", out);
 }
 
 void
@@ -49,7 +50,7 @@ layout_wal(const struct layout *l, const struct walname *name,
 		    name->text, name->text + 8, name->text,
 		    sum[0] != '\0' ? "/" : "", sum);
 	}
-	system_key(l, rest, out);
+	layout_system(l, rest, out);
 }
 
 void

@@ -20,10 +20,9 @@ add_segments(struct line *l, const struct index_timeline *t, uint64_t begin,
 
 		if (o->segno < begin || o->segno >= end)
 			continue;
-		/* The list grows in steps of 1024: lines are long. */
-		if (l->n % 1024 == 0) {
+		if (l->n == 0 || (l->n & (l->n - 1)) == 0) {
 			more = reallocarray(
-			    l->segment, l->n + 1024, sizeof *more);
+			    l->segment, l->n == 0 ? 1 : l->n * 2, sizeof *more);
 			if (more == NULL)
 				return -1;
 			l->segment = more;
@@ -36,16 +35,26 @@ add_segments(struct line *l, const struct index_timeline *t, uint64_t begin,
 	return 0;
 }
 
+static void
+segment_key(const struct line *l, const struct line_segment *s,
+    char key[LAYOUT_KEY_MAX])
+{
+	if (s->key != NULL)
+		(void)snprintf(key, LAYOUT_KEY_MAX, "%s", s->key);
+	else
+		layout_wal(&l->index->repo->layout, &s->name, NULL, key);
+}
+
 /* An unreadable header is a finding, not a failure. */
 static int
-load_facts(struct line *l, struct line_segment *s, struct fail *f)
+load_facts(const struct line *l, struct line_segment *s, struct fail *f)
 {
 	struct repository *r = l->index->repo;
 	struct object_header h;
 	char key[LAYOUT_KEY_MAX];
 	int rc;
 
-	layout_wal(&r->layout, &s->name, NULL, key);
+	segment_key(l, s, key);
 	rc = object_read_header(r->store, &r->layout, key, &h, f);
 	if (rc == 0 && !h.has_facts)
 		rc = fail_set(f, FAIL_DAMAGED, key, "it has no facts");
@@ -120,14 +129,88 @@ copy_history(const struct timeline *from, struct timeline *to)
 	return 0;
 }
 
+/* The chain up to the last segment, anew. */
+static struct waljoin
+chain_at_end(const struct line *l)
+{
+	struct waljoin j = { 0 };
+	size_t first = l->n - 1;
+
+	while (first > 0 && l->segment[first - 1].run == l->segment[first].run)
+		first--;
+	for (size_t i = first; i < l->n; i++)
+		(void)waljoin_next(&j, &l->segment[i].facts);
+	return j;
+}
+
+/* The partial segment o, if it follows the line's last one. */
 static int
-load(struct line *l, bool own, struct fail *f)
+try_partial(struct line *l, const struct index_object *o,
+    struct line_segment *out, bool *joins, struct fail *f)
+{
+	const struct line_segment *last = &l->segment[l->n - 1];
+	struct waljoin j = chain_at_end(l);
+
+	*joins = false;
+	*out = (struct line_segment){ .name = o->name,
+		.segno = o->segno,
+		.stored = o->stored,
+		.mtime = o->mtime,
+		.key = o->key,
+		.run = last->run };
+	if (load_facts(l, out, f) != 0)
+		return -1;
+	*joins = !out->damaged && waljoin_next(&j, &out->facts) == NULL &&
+	    line_last_record(&(struct line){ .segment = out, .n = 1 }, 0, 0) !=
+	        LSN_NONE;
+	return 0;
+}
+
+/* Partial segments tell what a timeline wrote last before it was left. */
+static int
+add_partial(struct line *l, struct fail *f)
+{
+	const struct index_timeline *t = index_timeline(
+	    l->index, l->history.tli);
+	const struct line_segment *last = &l->segment[l->n - 1];
+	struct line_segment best = { 0 }, one, *more;
+	bool joins;
+
+	if (last->damaged || (last->facts.flags & WALFACTS_COMPLETE) == 0)
+		return 0;
+	for (size_t i = 0; i < t->partials.n; i++) {
+		const struct index_object *o = &t->partials.list[i];
+
+		if (o->segno != last->segno + 1)
+			continue;
+		if (try_partial(l, o, &one, &joins, f) != 0)
+			return -1;
+		if (joins && line_end_lsn(&one) > line_end_lsn(&best))
+			best = one;
+	}
+	if (best.key == NULL)
+		return 0;
+	more = reallocarray(l->segment, l->n + 1, sizeof *more);
+	if (more == NULL)
+		return fail_errno(f, best.key, "memory");
+	l->segment = more;
+	l->segment[l->n++] = best;
+	return 0;
+}
+
+struct extent {
+	uint64_t first;
+	bool own, partial;
+};
+
+static int
+load(struct line *l, struct extent e, struct fail *f)
 {
 	uint32_t segsize = l->index->id.segsize;
-	uint64_t begin = 0;
+	uint64_t begin = e.first;
 	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && !own && i < l->history.n; i++) {
+	for (size_t i = 0; rc == 0 && !e.own && i < l->history.n; i++) {
 		const struct timeline_entry *a = &l->history.ancestors[i];
 		const struct index_timeline *t = index_timeline(
 		    l->index, a->tli);
@@ -135,7 +218,7 @@ load(struct line *l, bool own, struct fail *f)
 
 		if (t != NULL)
 			rc = add_segments(l, t, begin, end);
-		begin = end;
+		begin = end > begin ? end : begin;
 	}
 	if (rc == 0)
 		rc = add_segments(l, index_timeline(l->index, l->history.tli),
@@ -144,14 +227,16 @@ load(struct line *l, bool own, struct fail *f)
 		rc = fail_errno(f, NULL, "memory");
 	if (rc == 0)
 		rc = load_all_facts(l, f);
+	if (rc == 0 && e.partial && l->n > 0)
+		rc = add_partial(l, f);
 	if (rc != 0)
 		line_clear(l);
 	return rc;
 }
 
 static int
-load_line(const struct index *x, uint32_t tli, bool own, struct line *out,
-    struct fail *f)
+load_line(const struct index *x, uint32_t tli, struct extent e,
+    struct line *out, struct fail *f)
 {
 	const struct index_timeline *t = index_timeline(x, tli);
 	char name[32];
@@ -161,7 +246,7 @@ load_line(const struct index *x, uint32_t tli, bool own, struct line *out,
 	if (t == NULL)
 		return fail_set(
 		    f, FAIL_ABSENT, name, "nothing of it is in the repository");
-	if (!own && tli > 1 && !t->has_history) {
+	if (!e.own && tli > 1 && !t->has_history) {
 		(void)fail_set(f, FAIL_ABSENT, name,
 		    "its history file %08X.history is not in the repository",
 		    tli);
@@ -172,20 +257,28 @@ load_line(const struct index *x, uint32_t tli, bool own, struct line *out,
 	}
 	if (copy_history(&t->history, &out->history) != 0)
 		return fail_errno(f, name, "memory");
-	return load(out, own, f);
+	return load(out, e, f);
 }
 
 int
 line_load(const struct index *x, uint32_t tli, struct line *out, struct fail *f)
 {
-	return load_line(x, tli, false, out, f);
+	return load_line(x, tli, (struct extent){ .own = false }, out, f);
+}
+
+int
+line_load_from(const struct index *x, uint32_t tli, uint64_t first,
+    bool partial, struct line *out, struct fail *f)
+{
+	return load_line(x, tli,
+	    (struct extent){ .first = first, .partial = partial }, out, f);
 }
 
 int
 line_load_own(
     const struct index *x, uint32_t tli, struct line *out, struct fail *f)
 {
-	return load_line(x, tli, true, out, f);
+	return load_line(x, tli, (struct extent){ .own = true }, out, f);
 }
 
 void
@@ -215,6 +308,21 @@ line_end_lsn(const struct line_segment *s)
 	if (f->unfinished != LSN_NONE)
 		return f->unfinished;
 	return f->start_lsn + f->segsize;
+}
+
+uint64_t
+line_last_record(const struct line *l, size_t first, size_t last)
+{
+	for (size_t i = last + 1; i > first; i--) {
+		const struct walfacts *f = &l->segment[i - 1].facts;
+
+		/* One that was begun here and ended later is later still. */
+		if (i - 1 < last && f->unfinished != LSN_NONE)
+			return f->unfinished;
+		if (f->last_ended != LSN_NONE)
+			return f->last_ended;
+	}
+	return LSN_NONE;
 }
 
 /* The stage that feeds a stored segment to a scanner. */
@@ -296,7 +404,7 @@ feed_segment(const struct line *l, const struct line_segment *s,
 	char key[LAYOUT_KEY_MAX];
 	int rc;
 
-	layout_wal(&r->layout, &s->name, NULL, key);
+	segment_key(l, s, key);
 	rc = object_read(r->store, &r->layout, key, &feeder.stream, &seen, f);
 	return rc == 1 ? fail_set(f, FAIL_ABSENT, key, "it has vanished") : rc;
 }

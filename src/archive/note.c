@@ -28,15 +28,22 @@ note_add_number(struct buf *b, const char *key, uint64_t value)
 }
 
 int
-note_write(struct store *s, const char *key, struct buf *b, struct fail *f)
+note_seal(struct buf *b)
 {
 	struct sum128 sum = sum128(b->data, b->len);
 	char text[SUM128_TEXT];
+
+	sum128_format(&sum, text);
+	return note_add(b, "sum", text);
+}
+
+int
+note_write(struct store *s, const char *key, struct buf *b, struct fail *f)
+{
 	struct stream *out;
 	int rc = -1;
 
-	sum128_format(&sum, text);
-	if (note_add(b, "sum", text) != 0)
+	if (note_seal(b) != 0)
 		return fail_errno(f, key, "memory");
 	out = store_put(
 	    s, key, &(struct store_attrs){ .size_hint = b->len }, f);
@@ -49,8 +56,8 @@ note_write(struct store *s, const char *key, struct buf *b, struct fail *f)
 }
 
 /* The last line must be the sum of those before it. */
-static int
-check_sum(const struct buf *b, const char *object, struct fail *f)
+int
+note_check(const struct buf *b, const char *object, struct fail *f)
 {
 	size_t line = strlen("sum = \n") + SUM128_TEXT - 1;
 	char want[64], sum[SUM128_TEXT];
@@ -80,7 +87,7 @@ note_read(struct store *s, const char *key, struct buf *b, struct fail *f)
 	if (rc != 0)
 		return rc;
 	store_object_name(s, key, object, sizeof object);
-	return check_sum(b, object, f);
+	return note_check(b, object, f);
 }
 
 int

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The header and the trailer of an object, and writing one: see object.h. */
+/* The header and the trailer of an object: see object.h. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +19,8 @@ enum {
 	FIELD_WRITER = 8,
 	FIELD_STORED_LEN = 9,
 	FIELD_STORED_SUM = 10,
+	FIELD_PADDING = 11,
+	FIELD_SUMMARY = 12,
 };
 
 static const char signature[8] = { 'w', 'a', 'l', 'v', 'a', 'u', 'l', 't' };
@@ -55,8 +57,20 @@ append_text(struct buf *b, unsigned type, const char *text)
 	return field_append(b, type, text, strlen(text));
 }
 
+/* Zeros, so that the frame that began at start will have size bytes. */
+static int
+append_padding(struct buf *b, size_t start, size_t size)
+{
+	static const uint8_t zeros[OBJECT_FRONT];
+	size_t used = b->len - start + FIELD_HEAD + FRAME_SUM;
+
+	if (size == 0 || used > size)
+		return 0;
+	return field_append(b, FIELD_PADDING, zeros, size - used);
+}
+
 int
-object_encode_header(const struct object_header *h, struct buf *b)
+object_encode_header(const struct object_header *h, size_t size, struct buf *b)
 {
 	size_t start = b->len;
 
@@ -74,7 +88,10 @@ object_encode_header(const struct object_header *h, struct buf *b)
 	        field_append(b, FIELD_PLAIN_SUM, &h->plain.sum,
 	            sizeof h->plain.sum) != 0))
 		return -1;
-	if (h->has_facts && facts_encode(h, b) != 0)
+	if ((h->has_facts && facts_encode(h, b) != 0) ||
+	    (h->summary[0] != '\0' &&
+	        append_text(b, FIELD_SUMMARY, h->summary) != 0) ||
+	    append_padding(b, start, size) != 0)
 		return -1;
 	return end_frame(b, start);
 }
@@ -188,6 +205,8 @@ header_field(void *out, unsigned type, const uint8_t *value, size_t len)
 		    h->repository, sizeof h->repository, value, len);
 	case FIELD_WRITER:
 		return copy_text(h->writer, sizeof h->writer, value, len);
+	case FIELD_SUMMARY:
+		return copy_text(h->summary, sizeof h->summary, value, len);
 	case FIELD_CREATED:
 		if (len != 8)
 			return -1;
@@ -277,63 +296,4 @@ object_decode_trailer(const uint8_t *bytes, size_t len, const char *object,
 	*t = (struct object_trailer){ 0 };
 	return each_field(bytes + FRAME_HEAD, *used - FRAME_HEAD - FRAME_SUM,
 	    object, trailer_field, t, f);
-}
-
-/* Passes bytes on and sums them, without owning the next stage. */
-struct tee {
-	struct stream stream;
-	struct stream *next;
-	struct sum128_state *sum;
-	uint64_t len;
-};
-
-static int
-tee_write(struct stream *stream, const void *bytes, size_t len, struct fail *f)
-{
-	struct tee *t = (struct tee *)stream;
-
-	sum128_update(t->sum, bytes, len);
-	t->len += len;
-	return stream_write(t->next, bytes, len, f);
-}
-
-static const struct stream_ops tee_ops = { .write = tee_write };
-
-static int
-write_trailer(struct tee *t, const struct digest *plain, struct stream *out,
-    uint64_t *stored, struct fail *f)
-{
-	struct object_trailer trailer = { .plain = *plain };
-	struct buf b = { 0 };
-	int rc;
-
-	trailer.stored.len = t->len;
-	trailer.stored.sum = sum128_final(t->sum);
-	if (object_encode_trailer(&trailer, &b) != 0)
-		rc = fail_errno(f, NULL, "memory");
-	else
-		rc = stream_write(out, b.data, b.len, f);
-	*stored = t->len + b.len;
-	buf_clear(&b);
-	return rc;
-}
-
-int
-object_write(const struct object_header *h, struct spool *payload,
-    const struct digest *plain, struct stream *out, uint64_t *stored,
-    struct fail *f)
-{
-	struct tee tee = { .stream.ops = &tee_ops, .next = out };
-	struct buf header = { 0 };
-	int rc = -1;
-
-	tee.sum = sum128_new();
-	if (tee.sum == NULL || object_encode_header(h, &header) != 0)
-		(void)fail_errno(f, h->key, "memory");
-	else if (stream_write(&tee.stream, header.data, header.len, f) == 0 &&
-	    spool_replay(payload, &tee.stream, f) == 0)
-		rc = write_trailer(&tee, plain, out, stored, f);
-	buf_clear(&header);
-	sum128_free(tee.sum);
-	return rc == 0 ? stream_finish(out, f) : -1;
 }

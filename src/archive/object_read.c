@@ -1,21 +1,26 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * Reading an object: a stage that takes stored bytes in any portions, and
- * passes on plain bytes.  Only finish says whether they were right.
+ * passes on plain bytes.  Only finish says whether they were right: it comes
+ * to the next stage's finish when all checks have passed.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "async.h"
 #include "mem.h"
 #include "object.h"
 #include "object_frame.h"
+
+/* Plain bytes of an object for which a second thread pays. */
+#define WORTH_A_THREAD ((uint64_t)1024 * 1024)
 
 enum state { IN_HEADER, AT_FRAME, IN_FRAME, IN_TRAILER, AT_END };
 
 struct reader {
 	struct stream stream;
-	struct stream plain_out; /* what the decoder writes into */
+	struct stream check; /* sums plain bytes, passes them to next */
 	struct stream *next;
 	const char *object;
 	const char *key;
@@ -25,6 +30,7 @@ struct reader {
 	struct decoder *decoder;
 	struct sum128_state *stored_sum, *plain_sum;
 	uint64_t stored_len; /* before the trailer */
+	struct object_trailer trailer;
 };
 
 static int
@@ -40,19 +46,71 @@ count_stored(struct reader *r, const uint8_t *p, size_t len)
 	r->stored_len += len;
 }
 
+static struct reader *
+reader_of_check(struct stream *stream)
+{
+	return (
+	    struct reader *)((char *)stream - offsetof(struct reader, check));
+}
+
 static int
-plain_write(
+check_write(
     struct stream *stream, const void *bytes, size_t len, struct fail *f)
 {
-	struct reader *r = (struct reader *)((char *)stream -
-	    offsetof(struct reader, plain_out));
+	struct reader *r = reader_of_check(stream);
 
 	sum128_update(r->plain_sum, bytes, len);
 	r->seen->plain.len += len;
 	return stream_write(r->next, bytes, len, f);
 }
 
-static const struct stream_ops plain_ops = { .write = plain_write };
+static bool
+same(const struct digest *a, const struct digest *b)
+{
+	return a->len == b->len && memcmp(&a->sum, &b->sum, sizeof a->sum) == 0;
+}
+
+static int
+check_finish(struct stream *stream, struct fail *f)
+{
+	struct reader *r = reader_of_check(stream);
+	struct object_seen *seen = r->seen;
+
+	seen->plain.sum = sum128_final(r->plain_sum);
+	if (!same(&r->trailer.plain, &seen->plain))
+		return damaged(r, "wrong checksum of the plain bytes", f);
+	if (seen->header.has_plain && !same(&seen->header.plain, &seen->plain))
+		return damaged(r, "its header and trailer differ", f);
+	return stream_finish(r->next, f);
+}
+
+static uint8_t *
+check_room(struct stream *stream)
+{
+	return stream_room(reader_of_check(stream)->next);
+}
+
+static const struct stream_ops check_ops = {
+	.write = check_write,
+	.finish = check_finish,
+	.room = check_room,
+};
+
+/* What follows goes on while the next bytes are decompressed. */
+static int
+start_plain(struct reader *r, struct fail *f)
+{
+	const struct object_header *h = &r->seen->header;
+
+	r->decoder = decoder_new(h->codec);
+	if (r->decoder == NULL)
+		return fail_errno(f, r->object, "memory");
+	if (!h->has_plain || h->plain.len < WORTH_A_THREAD)
+		return 0;
+	r->next = async_new(r->next);
+	return r->next != NULL ? 0
+	                       : fail_errno(f, r->object, "memory or thread");
+}
 
 /*
  * Collect at most max bytes of a frame in pending.  *taken is how many of the
@@ -85,9 +143,8 @@ take_header(struct reader *r, const uint8_t *p, size_t len, size_t *taken,
 	if (r->key != NULL && strcmp(h->key, r->key) != 0)
 		return fail_set(f, FAIL_DAMAGED, r->object,
 		    "it is another object: it says its key is %s", h->key);
-	r->decoder = decoder_new(h->codec);
-	if (r->decoder == NULL)
-		return fail_errno(f, r->object, "memory");
+	if (start_plain(r, f) != 0)
+		return -1;
 	count_stored(r, r->pending.data, used);
 	*taken = used - before;
 	r->pending.len = 0;
@@ -99,7 +156,7 @@ static int
 decode(struct reader *r, const uint8_t *p, size_t len, size_t *taken,
     struct fail *f)
 {
-	int rc = decoder_push(r->decoder, p, len, &r->plain_out, taken, f);
+	int rc = decoder_push(r->decoder, p, len, &r->check, taken, f);
 
 	if (rc < 0) {
 		if (f->object[0] == '\0')
@@ -136,45 +193,29 @@ take_magic(struct reader *r, const uint8_t *p, size_t len, size_t *taken,
 }
 
 static int
-check_trailer(struct reader *r, const struct object_trailer *t, struct fail *f)
-{
-	struct object_seen *seen = r->seen;
-	struct sum128 stored = sum128_final(r->stored_sum);
-
-	seen->plain.sum = sum128_final(r->plain_sum);
-	if (t->stored.len != r->stored_len ||
-	    memcmp(&t->stored.sum, &stored, sizeof stored) != 0)
-		return damaged(r, "wrong checksum of the stored bytes", f);
-	if (t->plain.len != seen->plain.len ||
-	    memcmp(&t->plain.sum, &seen->plain.sum, sizeof stored) != 0)
-		return damaged(r, "wrong checksum of the plain bytes", f);
-	if (seen->header.has_plain &&
-	    (seen->header.plain.len != seen->plain.len ||
-	        memcmp(&seen->header.plain.sum, &seen->plain.sum,
-	            sizeof stored) != 0))
-		return damaged(r, "its header and trailer differ", f);
-	return 0;
-}
-
-static int
 take_trailer(struct reader *r, const uint8_t *p, size_t len, size_t *taken,
     struct fail *f)
 {
-	struct object_trailer t;
+	struct digest stored;
 	size_t before = r->pending.len, used = 0;
 	int rc;
 
 	if (collect(r, p, len, OBJECT_TRAILER_MAX, taken, f) != 0)
 		return -1;
 	rc = object_decode_trailer(
-	    r->pending.data, r->pending.len, r->object, &t, &used, f);
+	    r->pending.data, r->pending.len, r->object, &r->trailer, &used, f);
 	if (rc != 0)
 		return rc < 0 ? -1 : 0;
 	*taken = used - before;
 	r->seen->stored = r->stored_len + used;
 	r->pending.len = 0;
 	r->state = AT_END;
-	return check_trailer(r, &t, f);
+	stored.len = r->stored_len;
+	stored.sum = sum128_final(r->stored_sum);
+	r->seen->stored_sum = stored.sum;
+	if (!same(&r->trailer.stored, &stored))
+		return damaged(r, "wrong checksum of the stored bytes", f);
+	return 0;
 }
 
 static int
@@ -221,7 +262,7 @@ reader_finish(struct stream *stream, struct fail *f)
 
 	if (r->state != AT_END)
 		return damaged(r, "it is cut off", f);
-	return stream_finish(r->next, f);
+	return stream_finish(&r->check, f);
 }
 
 static void
@@ -257,7 +298,7 @@ object_reader_new(const char *object, const char *key, struct object_seen *seen,
 		return NULL;
 	}
 	r->stream.ops = &reader_ops;
-	r->plain_out.ops = &plain_ops;
+	r->check.ops = &check_ops;
 	r->next = next;
 	r->object = object;
 	r->key = key;

@@ -91,29 +91,63 @@ read_id(const char *path, char id[REPOSITORY_ID])
 	return rc;
 }
 
-void
-state_save_history(const char *state_dir, const struct repository *r,
-    uint32_t tli, const void *bytes, size_t len)
+/* The path of a file, its directories made.  0 or -1. */
+static int
+make_path(const char *state_dir, const struct repository *r, const char *name,
+    char out[PATH_MAX])
 {
 	char dir[PATH_MAX], sub[PATH_MAX], path[PATH_MAX];
 	char id[REPOSITORY_ID] = "";
-	struct walname name;
 
-	walname_history(tli, &name);
 	(void)mkdir(state_dir, 0700);
 	store_dir(state_dir, r, dir);
 	(void)mkdir(dir, 0700);
 	file_in(dir, "seen", path);
 	if ((read_id(path, id) != 0 || strcmp(id, r->id) != 0) &&
 	    write_file(path, r->id, strlen(r->id)) != 0)
-		return;
+		return -1;
 	history_dir(state_dir, r, r->id, dir);
 	(void)mkdir(dir, 0700);
 	system_dir(dir, r, sub);
 	(void)mkdir(sub, 0700);
-	file_in(sub, name.text, path);
-	if (io_exists(path) == 0)
+	file_in(sub, name, out);
+	return 0;
+}
+
+void
+state_save_history(const char *state_dir, const struct repository *r,
+    uint32_t tli, const void *bytes, size_t len)
+{
+	char path[PATH_MAX];
+	struct walname name;
+
+	walname_history(tli, &name);
+	if (make_path(state_dir, r, name.text, path) == 0 &&
+	    io_exists(path) == 0)
 		(void)write_file(path, bytes, len);
+}
+
+void
+state_save(const char *state_dir, const struct repository *r, const char *name,
+    const void *bytes, size_t len)
+{
+	char path[PATH_MAX];
+
+	if (make_path(state_dir, r, name, path) == 0)
+		(void)write_file(path, bytes, len);
+}
+
+int
+state_load(const char *state_dir, const struct repository *r, const char *name,
+    size_t max, struct buf *b)
+{
+	char dir[PATH_MAX], sub[PATH_MAX], path[PATH_MAX];
+	struct fail f;
+
+	history_dir(state_dir, r, r->id, dir);
+	system_dir(dir, r, sub);
+	file_in(sub, name, path);
+	return io_read_file(AT_FDCWD, path, max, b, &f) == 0 ? 0 : 1;
 }
 
 int

@@ -78,19 +78,26 @@ setup_conf(struct setup *s, enum command command, int argc, char **argv,
 	return 0;
 }
 
+void
+setup_store_args(const struct setup *s, size_t i, struct store_args *args)
+{
+	*args = (struct store_args){
+		.name = conf_store_name(s->conf, i),
+		.url = conf_store_text(s->conf, i, OPT_URL, NULL),
+		.dir_mode = (uint32_t)conf_store_number(
+		    s->conf, i, OPT_DIR_MODE),
+		.file_mode = (uint32_t)conf_store_number(
+		    s->conf, i, OPT_FILE_MODE),
+	};
+}
+
 int
 setup_stores(struct setup *s, struct fail *f)
 {
 	for (size_t i = 0; i < conf_n_stores(s->conf); i++) {
-		struct store_args args = {
-			.name = conf_store_name(s->conf, i),
-			.url = conf_store_text(s->conf, i, OPT_URL, NULL),
-			.dir_mode = (uint32_t)conf_store_number(
-			    s->conf, i, OPT_DIR_MODE),
-			.file_mode = (uint32_t)conf_store_number(
-			    s->conf, i, OPT_FILE_MODE),
-		};
+		struct store_args args;
 
+		setup_store_args(s, i, &args);
 		s->stores[i] = store_open(&args, f);
 		if (s->stores[i] == NULL)
 			return -1;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "check_backup.h"
 #include "clock.h"
 #include "conn.h"
 #include "control.h"
@@ -241,21 +242,30 @@ check_last_archived(struct check *c, const struct repository *r)
 }
 
 static void
-check_line(struct check *c, const struct line *l)
+check_line(struct check *c, const struct backup_list *b, const struct line *l)
 {
-	size_t problems = 0;
+	size_t problems = 0, given_up = 0;
 
 	for (size_t i = 0; i < l->n; i++) {
 		const struct line_segment *s = &l->segment[i];
+		int level = check_hole(
+		    c->setup->conf, b, l, s->segno + s->damaged);
 
+		/* Damage is told, whatever was given up. */
 		if (s->damaged)
-			findings_add(&c->found, NAGIOS_CRITICAL, "damage",
-			    "%s: %s: no recovery leads through it; take a base "
-			    "backup",
-			    s->name.text, s->damage);
+			findings_add(&c->found,
+			    level == NAGIOS_OK ? NAGIOS_WARNING : level,
+			    "damage", "%s: %s: no recovery leads through it%s",
+			    s->name.text, s->damage,
+			    level == NAGIOS_CRITICAL ? "; take a base backup"
+			                             : "");
 		problems += s->damaged;
 		if (i == 0 || s->run == l->segment[i - 1].run)
 			continue;
+		if (s->broken == NULL && level == NAGIOS_OK) {
+			given_up++;
+			continue;
+		}
 		problems++;
 		if (s->broken != NULL && !s->damaged &&
 		    !l->segment[i - 1].damaged)
@@ -265,23 +275,26 @@ check_line(struct check *c, const struct line *l)
 			    s->name.text, l->segment[i - 1].name.text,
 			    s->broken);
 		else if (s->broken == NULL)
-			findings_add(&c->found, NAGIOS_CRITICAL, "gap",
+			findings_add(&c->found, level, "gap",
 			    "%llu segments are missing between %s and %s: no "
-			    "recovery leads across; take a base backup",
+			    "recovery leads across%s",
 			    (unsigned long long)(s->segno -
 			        l->segment[i - 1].segno - 1),
-			    l->segment[i - 1].name.text, s->name.text);
+			    l->segment[i - 1].name.text, s->name.text,
+			    level == NAGIOS_CRITICAL ? "; take a base backup"
+			                             : "");
 	}
 	if (problems == 0 && l->n > 0)
 		findings_add(&c->found, NAGIOS_OK, "archived WAL",
-		    "timeline %u: %zu segments, %s to %s, without a gap",
+		    "timeline %u: %zu segments, %s to %s, without a gap%s",
 		    l->history.tli, l->n, l->segment[0].name.text,
-		    l->segment[l->n - 1].name.text);
+		    l->segment[l->n - 1].name.text,
+		    given_up > 0 ? " but those that keep_wal left" : "");
 }
 
 /* Every line that ends in a timeline of its own. */
 static void
-check_lines(struct check *c, const struct index *x)
+check_lines(struct check *c, const struct backup_list *b, const struct index *x)
 {
 	for (size_t i = 0; i < x->n; i++) {
 		struct line l;
@@ -295,7 +308,7 @@ check_lines(struct check *c, const struct index *x)
 			    &c->found, NAGIOS_CRITICAL, "archived WAL", &f);
 			continue;
 		}
-		check_line(c, &l);
+		check_line(c, b, &l);
 		line_clear(&l);
 	}
 	if (x->n == 0)
@@ -311,6 +324,7 @@ check_store(struct check *c, size_t i)
 {
 	struct repository *r = &c->setup->repos[i];
 	struct identity id;
+	struct backup_list backups;
 	struct index x;
 	struct fail f;
 
@@ -319,6 +333,12 @@ check_store(struct check *c, size_t i)
 		findings_add_fail(&c->found, NAGIOS_CRITICAL, "store", &f);
 		return;
 	}
+	if (backup_list_load(r, &backups, &f) != 0) {
+		findings_add_fail(&c->found, NAGIOS_CRITICAL, "backups", &f);
+		backups = (struct backup_list){ 0 };
+	} else {
+		check_backups(&c->found, c->setup->conf, &backups, &x);
+	}
 	check_writable(c, i);
 	if (c->has_server && c->server.sysid != id.sysid)
 		findings_add(&c->found, NAGIOS_CRITICAL, "server",
@@ -326,9 +346,10 @@ check_store(struct check *c, size_t i)
 		    "about %llu",
 		    (unsigned long long)c->server.sysid,
 		    (unsigned long long)id.sysid);
-	check_lines(c, &x);
+	check_lines(c, &backups, &x);
 	check_last_archived(c, r);
 	check_second_writer(c, &x);
+	backup_list_clear(&backups);
 	index_clear(&x);
 }
 

@@ -9,6 +9,7 @@
 #include "json.h"
 #include "log.h"
 #include "lsn.h"
+#include "units.h"
 #include "verbs.h"
 
 static const char *const type_names[] = { "time", "lsn", "xid", "name",
@@ -250,6 +251,24 @@ print_text(
 	    "archived to        %s, latest time in it %s\n", lsn, time);
 }
 
+/* *tli is 0 if none is asked for. */
+static int
+parse_timeline(struct setup *s, uint32_t *tli, struct fail *f)
+{
+	const char *text = conf_text(s->conf, OPT_TIMELINE, NULL), *why;
+	uint64_t v = 0;
+
+	*tli = 0;
+	if (text == NULL)
+		return 0;
+	if (units_parse(text, UNITS_COUNT, &v, &why) != 0 || v == 0 ||
+	    v > UINT32_MAX)
+		return fail_set(f, FAIL_CONFIG, "--timeline",
+		    "%s: must be a timeline's number, decimal", text);
+	*tli = (uint32_t)v;
+	return 0;
+}
+
 int
 verb_find(struct setup *s, struct fail *f)
 {
@@ -258,15 +277,15 @@ verb_find(struct setup *s, struct fail *f)
 	struct index x;
 	struct found found = { 0 };
 	const char *text;
+	uint32_t tli;
 	int rc;
 
 	if (parse_target(s, &t, &text, f) != 0 ||
-	    verb_open(s, 0, &id, f) != 0 ||
+	    parse_timeline(s, &tli, f) != 0 || verb_open(s, 0, &id, f) != 0 ||
 	    index_load(&s->repos[0], &id, &x, f) != 0)
 		return -1;
-	if (conf_text(s->conf, OPT_TIMELINE, NULL) != NULL)
-		rc = search(&x, (uint32_t)conf_number(s->conf, OPT_TIMELINE),
-		    &t, &found, f);
+	if (tli != 0)
+		rc = search(&x, tli, &t, &found, f);
 	else
 		rc = search_leaves(&x, &t, &found, f);
 	index_clear(&x);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* walvault info: what is archived, per timeline. */
+/* walvault info: what is archived: backups, and WAL per timeline. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "clock.h"
+#include "info_backup.h"
 #include "json.h"
 #include "line.h"
 #include "log.h"
@@ -201,11 +202,16 @@ show_system(struct repository *r, const struct identity *id, struct json *j,
     struct fail *f)
 {
 	struct index x;
+	struct backup_list backups;
 	char sysid[24];
 	int rc = 0;
 
 	if (index_load(r, id, &x, f) != 0)
 		return -1;
+	if (backup_list_load(r, &backups, f) != 0) {
+		index_clear(&x);
+		return -1;
+	}
 	(void)snprintf(
 	    sysid, sizeof sysid, "%llu", (unsigned long long)id->sysid);
 	if (j != NULL) {
@@ -215,11 +221,13 @@ show_system(struct repository *r, const struct identity *id, struct json *j,
 		json_int(j, "major", id->major);
 		json_int(j, "segsize", id->segsize);
 		json_int(j, "set_aside", (int64_t)x.aside.n);
+		info_backups(&backups, j);
 		json_array(j, "timelines");
 	} else {
 		(void)printf("system %s generation %u, PostgreSQL %d, "
 		             "segments of %u MiB\n",
 		    sysid, id->generation, id->major, id->segsize >> 20);
+		info_backups(&backups, NULL);
 	}
 	for (size_t i = 0; rc == 0 && i < x.n; i++) {
 		struct line l;
@@ -241,6 +249,7 @@ show_system(struct repository *r, const struct identity *id, struct json *j,
 		             "ls shows them)\n",
 		    x.aside.n);
 	}
+	backup_list_clear(&backups);
 	index_clear(&x);
 	return rc;
 }

@@ -84,14 +84,30 @@ prepare(struct job *job, struct fetch_args *args, struct fail *f)
 	return 0;
 }
 
+/* Only recovery to a target has a plan: 0 (also without one) or -1. */
+static int
+read_plan(struct job *job, struct fetch_args *args, struct fail *f)
+{
+	int rc = 1;
+
+	if (job->mode == FETCH_RECOVERY)
+		rc = planfile_read(".", &args->plan, f);
+	args->has_plan = rc == 0;
+	return rc < 0 ? -1 : 0;
+}
+
 static int
 fetch(struct job *job, struct fail *f)
 {
 	struct fetch_args args;
+	int rc;
 
-	if (prepare(job, &args, f) != 0)
+	if (prepare(job, &args, f) != 0 || read_plan(job, &args, f) != 0)
 		return -1;
-	return fetch_file(&args, job->name, job->dest, f);
+	rc = fetch_file(&args, job->name, job->dest, f);
+	if (args.has_plan)
+		planfile_clear(&args.plan);
+	return rc;
 }
 
 /* What the worker would have done had the store failed instead of hung. */
@@ -121,7 +137,8 @@ work(void *arg)
 		log_info("fetched: %s: ms=%lld", job->name,
 		    (long long)(clock_monotonic_ms() - begin));
 	} else if (rc == 1) {
-		log_info("absent: %s: no store has it", job->name);
+		log_info("absent: %s: %s", job->name,
+		    f.kind == FAIL_ABSENT ? f.cause : "no store has it");
 		rc = FETCH_ABSENT;
 	} else {
 		log_fail(LOG_ERROR, "not fetched", &f);

@@ -15,8 +15,9 @@ static const struct verb verbs[] = {
 	    "the data\ndirectory at hand. Safe to repeat.",
 	    0, 0, verb_init },
 	{ "info", CMD_INFO, "info [option ...]",
-	    "Show what is archived: timelines, ranges, gaps, times, sizes.", 0,
-	    0, verb_info },
+	    "Show what is archived: backups, timelines, ranges, gaps, times, "
+	    "sizes.",
+	    0, 0, verb_info },
 	{ "check", CMD_CHECK, "check [option ...]",
 	    "Check configuration, stores, archiving and the archived WAL.\n"
 	    "Exit status: 0 OK, 1 warning, 2 critical, 3 unknown (as Nagios "
@@ -32,8 +33,23 @@ static const struct verb verbs[] = {
 	{ "cat", CMD_CAT, "cat [option ...] OBJECT",
 	    "Write an object's plain bytes to standard output, once they are "
 	    "verified.\nOBJECT is a key as ls shows it, or the name of a WAL "
-	    "file.",
+	    "file,\nor of a backup (its manifest).",
 	    1, 1, verb_cat },
+	{ "expire", CMD_EXPIRE, "expire [option ...]",
+	    "Delete backups and WAL that no rule keeps; --dry-run says why.", 0,
+	    0, verb_expire },
+	{ "hold", CMD_HOLD, "hold [option ...] ID",
+	    "Keep a backup whatever the rules say.", 1, 1, verb_hold },
+	{ "release", CMD_RELEASE, "release [option ...] ID",
+	    "End the holds of a backup.", 1, 1, verb_release },
+	{ "verify", CMD_VERIFY, "verify [option ...] [ID]",
+	    "Read backups and WAL back and check every checksum.\n"
+	    "Exit status: 0 all is well, 1 something was found.",
+	    0, 1, verb_verify },
+	{ "rescue", CMD_RESCUE, "rescue [option ...] PGDATA",
+	    "Archive what a dead cluster's pg_wal still has and the stores "
+	    "lack.",
+	    1, 1, verb_rescue },
 	{ "config", CMD_CONFIG, "config [option ...]",
 	    "Show every option, its value, and where that comes from.", 0, 0,
 	    verb_config },

@@ -210,6 +210,18 @@ conf_text(const struct conf *c, enum option_id id, const char **origin)
 	return value(c, id, c->cluster, origin);
 }
 
+const char *
+conf_repeated(const struct conf *c, enum option_id id, size_t i)
+{
+	for (size_t k = 0; k < c->said.n; k++) {
+		const struct setting *x = &c->said.list[k];
+
+		if (x->option->id == id && x->rank == RANK_COMMAND && i-- == 0)
+			return x->value;
+	}
+	return NULL;
+}
+
 uint64_t
 conf_number(const struct conf *c, enum option_id id)
 {

@@ -9,12 +9,10 @@
 #include <libpq-fe.h>
 
 #include "conn.h"
+#include "conn_session.h"
 #include "io.h"
+#include "log.h"
 #include "lsn.h"
-
-struct conn {
-	PGconn *pg;
-};
 
 /* The lines of postmaster.pid: pid, data directory, start, port, socket
  * directory, listen address (PostgreSQL: utils/pidfile.h). */
@@ -41,9 +39,8 @@ pidfile_line(const struct buf *b, int n, char *out, size_t cap)
 	return -1;
 }
 
-/* How to reach the server that runs in pgdata. */
-static int
-conninfo_of(const char *pgdata, char *out, size_t cap, struct fail *f)
+int
+conn_of_pgdata(const char *pgdata, char *out, size_t cap, struct fail *f)
 {
 	struct buf b = { 0 };
 	char path[PATH_MAX], port[16], host[512];
@@ -67,6 +64,34 @@ conninfo_of(const char *pgdata, char *out, size_t cap, struct fail *f)
 	return rc;
 }
 
+/* What a server says beside its answers is not for its user's eyes. */
+static void
+notice(void *unused, const char *message)
+{
+	(void)unused;
+	log_debug("server: %.*s", (int)strcspn(message, "\n"), message);
+}
+
+struct conn *
+conn_connect(const char *const *keys, const char *const *values, struct fail *f)
+{
+	struct conn *c = calloc(1, sizeof *c);
+
+	if (c == NULL) {
+		(void)fail_errno(f, "connection", "memory");
+		return NULL;
+	}
+	c->pg = PQconnectdbParams(keys, values, 1);
+	if (PQstatus(c->pg) == CONNECTION_OK) {
+		(void)PQsetNoticeProcessor(c->pg, notice, NULL);
+		return c;
+	}
+	(void)fail_set(f, FAIL_TRANSIENT, "PostgreSQL", "%.*s",
+	    (int)strcspn(PQerrorMessage(c->pg), "\n"), PQerrorMessage(c->pg));
+	conn_close(c);
+	return NULL;
+}
+
 struct conn *
 conn_open(const char *conninfo, const char *pgdata, struct fail *f)
 {
@@ -75,28 +100,17 @@ conn_open(const char *conninfo, const char *pgdata, struct fail *f)
 	const char *values[] = { NULL, "walvault", "10",
 		"-c statement_timeout=10000", NULL };
 	char made[1024];
-	struct conn *c;
 
 	if (conninfo == NULL && pgdata == NULL) {
 		(void)fail_set(
 		    f, FAIL_CONFIG, "conninfo", "neither it nor pgdata is set");
 		return NULL;
 	}
-	if (conninfo == NULL && conninfo_of(pgdata, made, sizeof made, f) != 0)
+	if (conninfo == NULL &&
+	    conn_of_pgdata(pgdata, made, sizeof made, f) != 0)
 		return NULL;
 	values[0] = conninfo != NULL ? conninfo : made;
-	c = calloc(1, sizeof *c);
-	if (c == NULL) {
-		(void)fail_errno(f, "connection", "memory");
-		return NULL;
-	}
-	c->pg = PQconnectdbParams(keys, values, 1);
-	if (PQstatus(c->pg) == CONNECTION_OK)
-		return c;
-	(void)fail_set(f, FAIL_TRANSIENT, "PostgreSQL", "%.*s",
-	    (int)strcspn(PQerrorMessage(c->pg), "\n"), PQerrorMessage(c->pg));
-	conn_close(c);
-	return NULL;
+	return conn_connect(keys, values, f);
 }
 
 void
@@ -108,10 +122,77 @@ conn_close(struct conn *c)
 	free(c);
 }
 
-static void
-copy(char *out, size_t cap, const PGresult *r, int column)
+/* Why the server has not answered; SQLSTATEs are in PostgreSQL's appendix A. */
+static int
+refusal(const struct conn *c, const PGresult *r, struct fail *f)
+{
+	const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE);
+	const char *text = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
+	enum fail_kind kind = FAIL_TRANSIENT;
+
+	if (text == NULL)
+		text = PQerrorMessage(c->pg);
+	if (state != NULL && strcmp(state, "42501") == 0)
+		kind = FAIL_DENIED;
+	else if (state != NULL &&
+	    (strncmp(state, "22", 2) == 0 || strncmp(state, "42", 2) == 0 ||
+	        strcmp(state, "55000") == 0))
+		kind = FAIL_CONFIG;
+	(void)fail_set(
+	    f, kind, "PostgreSQL", "%.*s", (int)strcspn(text, "\n"), text);
+	text = PQresultErrorField(r, PG_DIAG_MESSAGE_HINT);
+	if (kind == FAIL_DENIED)
+		return fail_hint(f,
+		    "the user must be a superuser, or have the role "
+		    "pg_monitor and, for backups, EXECUTE on the functions "
+		    "that start and stop them");
+	return text != NULL ? fail_hint(f, "%s", text) : -1;
+}
+
+PGresult *
+conn_ask(struct conn *c, const char *query, const char *const *params,
+    int n_params, struct fail *f)
+{
+	PGresult *r = PQexecParams(
+	    c->pg, query, n_params, NULL, params, NULL, NULL, 0);
+
+	if (PQresultStatus(r) == PGRES_TUPLES_OK && PQntuples(r) > 0)
+		return r;
+	if (PQresultStatus(r) == PGRES_TUPLES_OK)
+		(void)fail_set(
+		    f, FAIL_INTERNAL, "PostgreSQL", "an answer without rows");
+	else
+		(void)refusal(c, r, f);
+	PQclear(r);
+	return NULL;
+}
+
+void
+conn_text(const PGresult *r, int column, char *out, size_t cap)
 {
 	(void)snprintf(out, cap, "%s", PQgetvalue(r, 0, column));
+}
+
+bool
+conn_bool(const PGresult *r, int column)
+{
+	return PQgetvalue(r, 0, column)[0] == 't';
+}
+
+uint64_t
+conn_u64(const PGresult *r, int column)
+{
+	return strtoull(PQgetvalue(r, 0, column), NULL, 10);
+}
+
+uint64_t
+conn_lsn(const PGresult *r, int column)
+{
+	uint64_t lsn;
+
+	if (lsn_parse(PQgetvalue(r, 0, column), &lsn) != 0)
+		return LSN_NONE;
+	return lsn;
 }
 
 int
@@ -129,29 +210,22 @@ conn_archiver(struct conn *c, struct conn_archiver *out, struct fail *f)
 	    "ELSE pg_current_wal_lsn() END "
 	    "FROM pg_control_system(), pg_control_checkpoint(), "
 	    "pg_stat_archiver";
-	PGresult *r = PQexec(c->pg, query);
+	PGresult *r = conn_ask(c, query, NULL, 0, f);
 
-	if (PQresultStatus(r) != PGRES_TUPLES_OK || PQntuples(r) != 1) {
-		(void)fail_set(f, FAIL_DENIED, "PostgreSQL", "%.*s",
-		    (int)strcspn(PQerrorMessage(c->pg), "\n"),
-		    PQerrorMessage(c->pg));
-		PQclear(r);
-		return fail_hint(
-		    f, "the user needs the role pg_monitor, or is a superuser");
-	}
+	if (r == NULL)
+		return -1;
 	*out = (struct conn_archiver){ 0 };
-	out->sysid = strtoull(PQgetvalue(r, 0, 0), NULL, 10);
-	out->tli = (uint32_t)strtoul(PQgetvalue(r, 0, 1), NULL, 10);
-	copy(out->archive_mode, sizeof out->archive_mode, r, 2);
-	copy(out->archive_command, sizeof out->archive_command, r, 3);
-	out->in_recovery = PQgetvalue(r, 0, 4)[0] == 't';
-	out->archived_count = strtoull(PQgetvalue(r, 0, 5), NULL, 10);
-	out->failed_count = strtoull(PQgetvalue(r, 0, 6), NULL, 10);
-	copy(out->last_archived, sizeof out->last_archived, r, 7);
-	copy(out->last_failed, sizeof out->last_failed, r, 8);
-	out->failing = PQgetvalue(r, 0, 9)[0] == 't';
-	if (lsn_parse(PQgetvalue(r, 0, 10), &out->current_lsn) != 0)
-		out->current_lsn = LSN_NONE;
+	out->sysid = conn_u64(r, 0);
+	out->tli = (uint32_t)conn_u64(r, 1);
+	conn_text(r, 2, out->archive_mode, sizeof out->archive_mode);
+	conn_text(r, 3, out->archive_command, sizeof out->archive_command);
+	out->in_recovery = conn_bool(r, 4);
+	out->archived_count = conn_u64(r, 5);
+	out->failed_count = conn_u64(r, 6);
+	conn_text(r, 7, out->last_archived, sizeof out->last_archived);
+	conn_text(r, 8, out->last_failed, sizeof out->last_failed);
+	out->failing = conn_bool(r, 9);
+	out->current_lsn = conn_lsn(r, 10);
 	PQclear(r);
 	return 0;
 }

@@ -35,6 +35,13 @@ store_put(struct store *s, const char *key, const struct store_attrs *attrs,
 }
 
 int
+store_front(struct store *s, struct stream *put, const void *bytes, size_t len,
+    struct fail *f)
+{
+	return s->ops->front(put, bytes, len, f);
+}
+
+int
 store_get(struct store *s, const char *key, uint64_t off, uint64_t len,
     struct stream *out, struct fail *f)
 {
@@ -78,6 +85,12 @@ int
 store_prepare(struct store *s, struct fail *f)
 {
 	return s->ops->prepare(s, f);
+}
+
+int
+store_space(struct store *s, uint64_t *bytes, struct fail *f)
+{
+	return s->ops->space != NULL ? s->ops->space(s, bytes, f) : 1;
 }
 
 void

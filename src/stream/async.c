@@ -8,9 +8,24 @@
 
 #include "async.h"
 #include "io.h"
+#include "thread.h"
 
 /* More than two, so that neither side waits for every chunk of the other. */
 #define SLOTS 4
+
+/*
+ * Looks at the ring before sleeping: to wake a sleeping processor costs about
+ * as much as a chunk's work, and the other side is usually almost there.
+ */
+#define SPINS 1000
+
+static void
+relax(void)
+{
+#ifdef __x86_64__
+	__builtin_ia32_pause();
+#endif
+}
 
 struct slot {
 	uint8_t *bytes; /* IO_CHUNK of room */
@@ -26,9 +41,9 @@ struct async {
 	pthread_cond_t changed;
 	/* Under the lock: */
 	struct slot slot[SLOTS];
-	size_t filled; /* slots that the thread has yet to take */
-	size_t first;  /* the oldest of them */
-	bool end;      /* nothing more will come */
+	_Atomic size_t filled; /* slots that the thread has yet to take */
+	size_t first;          /* the oldest of them */
+	bool end;              /* nothing more will come */
 	bool failed;
 	struct fail fail;
 };
@@ -39,6 +54,8 @@ next_filled(struct async *a)
 {
 	struct slot *s = NULL;
 
+	for (int i = 0; i < SPINS && a->filled == 0; i++)
+		relax();
 	(void)pthread_mutex_lock(&a->lock);
 	while (a->filled == 0 && !a->end)
 		(void)pthread_cond_wait(&a->changed, &a->lock);
@@ -89,6 +106,8 @@ next_free(struct async *a, struct fail *f)
 {
 	struct slot *s = NULL;
 
+	for (int i = 0; i < SPINS && a->filled == SLOTS; i++)
+		relax();
 	(void)pthread_mutex_lock(&a->lock);
 	while (a->filled == SLOTS && !a->failed)
 		(void)pthread_cond_wait(&a->changed, &a->lock);
@@ -113,7 +132,8 @@ async_write(
 
 		if (s == NULL)
 			return -1;
-		memcpy(s->bytes, p, n);
+		if (p != s->bytes)
+			memcpy(s->bytes, p, n);
 		s->len = n;
 		(void)pthread_mutex_lock(&a->lock);
 		a->filled++;
@@ -123,6 +143,15 @@ async_write(
 		len -= n;
 	}
 	return 0;
+}
+
+static uint8_t *
+async_room(struct stream *stream)
+{
+	struct fail ignored;
+	struct slot *s = next_free((struct async *)stream, &ignored);
+
+	return s != NULL ? s->bytes : NULL;
 }
 
 /* Let the thread come to its end. */
@@ -170,6 +199,7 @@ static const struct stream_ops async_ops = {
 	.write = async_write,
 	.finish = async_finish,
 	.free = async_free,
+	.room = async_room,
 };
 
 struct stream *
@@ -177,6 +207,7 @@ async_new(struct stream *next)
 {
 	struct async *a;
 	bool room = true;
+	int error = ENOMEM;
 
 	if (next == NULL)
 		return NULL;
@@ -193,11 +224,12 @@ async_new(struct stream *next)
 		a->slot[i].bytes = malloc(IO_CHUNK);
 		room = room && a->slot[i].bytes != NULL;
 	}
-	if (room && pthread_create(&a->thread, NULL, run, a) == 0)
-		a->running = true;
+	if (room)
+		error = thread_start(&a->thread, run, a);
+	a->running = error == 0;
 	if (a->running)
 		return &a->stream;
 	async_free(&a->stream);
-	errno = EAGAIN;
+	errno = error;
 	return NULL;
 }

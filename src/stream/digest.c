@@ -33,6 +33,12 @@ digest_finish(struct stream *stream, struct fail *f)
 	return stream_finish(d->next, f);
 }
 
+static uint8_t *
+digest_room(struct stream *stream)
+{
+	return stream_room(((struct digest_stage *)stream)->next);
+}
+
 static void
 digest_free(struct stream *stream)
 {
@@ -47,6 +53,7 @@ static const struct stream_ops digest_ops = {
 	.write = digest_write,
 	.finish = digest_finish,
 	.free = digest_free,
+	.room = digest_room,
 };
 
 struct stream *

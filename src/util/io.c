@@ -29,6 +29,27 @@ io_write(int fd, const void *bytes, size_t len)
 	return 0;
 }
 
+int
+io_pwrite(int fd, const void *bytes, size_t len, off_t off)
+{
+	const uint8_t *p = bytes;
+
+	while (len > 0) {
+		ssize_t n = pwrite(fd, p, len, off);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n == 0)
+			errno = ENOSPC;
+		if (n <= 0)
+			return -1;
+		p += n;
+		off += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
 ssize_t
 io_read(int fd, void *bytes, size_t len)
 {

@@ -46,6 +46,22 @@ utf8_len(const uint8_t *p, size_t len)
 	return n;
 }
 
+bool
+json_is_utf8(const void *bytes, size_t len)
+{
+	const uint8_t *p = bytes;
+
+	while (len > 0) {
+		size_t n = *p != '\0' ? utf8_len(p, len) : 0;
+
+		if (n == 0)
+			return false;
+		p += n;
+		len -= n;
+	}
+	return true;
+}
+
 static void
 put_quoted(struct json *j, const char *value)
 {

@@ -21,7 +21,7 @@ ERRORS = (errno.ENOSPC, errno.EIO, errno.EDQUOT)
 # Calls that change a directory or a file, or wait for the disk.
 CHANGES = (
     *("write", "pwrite64", "writev", "copy_file_range", "fallocate", "ftruncate"),
-    *("fsync", "fdatasync", "syncfs"),
+    *("fsync", "fdatasync", "syncfs", "sync_file_range"),
     *("open", "openat", "mkdir", "mkdirat"),
     *("link", "linkat", "rename", "renameat", "renameat2"),
 )
@@ -258,7 +258,7 @@ def test_an_unreadable_segment_is_a_failure_worth_repeating():
 def test_a_store_that_fails_where_nameless_files_do_not_exist_leaves_nothing():
     push = Push()
     push.reset()
-    for name in ("write", "fsync", "renameat2", "linkat"):
+    for name in ("pwrite64", "fsync", "renameat2", "linkat"):
         push.reset()
         refuse = FailFrom((name,), 0, errno.ENOSPC, lambda call: call.concerns(push.repo.store))
 

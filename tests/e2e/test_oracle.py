@@ -60,7 +60,7 @@ class World:
     def _live_on_timelines_1_and_2(self, pg):
         workload = Workload(pg, self.rng, self.oracle.timelines[1], {}, first_id=1)
         workload.run(STEPS)
-        self.bases.append(BaseCopy(pg))
+        self.bases.append(self._base(pg))
         workload.run(STEPS)
         self._restore_point(pg, "before the clock went mad")
         workload.write_record_larger_than_a_segment()
@@ -70,7 +70,7 @@ class World:
         self._restore_point(pg, "given twice")
         workload = self._promote(pg, workload)
         workload.run(STEPS)
-        self.bases.append(BaseCopy(pg))
+        self.bases.append(self._base(pg))
         self._disturb_clock(workload, with_2038=False)
         self._restore_point(pg, "given twice")
         self._end_line(pg, workload)
@@ -94,6 +94,9 @@ class World:
         self._restore_point(pg, "on timeline 4")
         self._disturb_clock(workload, with_2038=False)
         self._end_line(pg, workload)
+
+    def _base(self, pg):
+        return BaseCopy(pg)
 
     def _restore_point(self, pg, name):
         pg.sql("SELECT pg_create_restore_point(%s)", name)

@@ -427,13 +427,13 @@ def test_the_command_line_wins_over_the_environment_and_that_over_the_file():
 class HoldIn:
     """One process stands still at the first call of a name on the store; then ``then``."""
 
-    def __init__(self, repo, name, then=lambda: None):
-        self.repo, self.name, self.then = repo, name, then
+    def __init__(self, store, name, then=lambda: None):
+        self.store, self.name, self.then = store, name, then
         self.held = None
 
     def __call__(self, call):
         if self.held is None and call.result is None and call.name == self.name:
-            if call.concerns(self.repo.store):
+            if call.concerns(self.store):
                 self.held = str(call)
                 self.then()
                 return Hold
@@ -446,8 +446,8 @@ def push_command(repo, name):
 
 def test_a_hung_store_is_given_up_when_the_time_is_up():
     _, repo, names = stopped_repository(timeout="1s")
-    for call in ("openat", "write", "fsync", "linkat"):
-        hold = HoldIn(repo, call)
+    for call in ("openat", "pwrite64", "fsync", "linkat"):
+        hold = HoldIn(repo.store, call)
         result = trace(hold, *push_command(repo, names[0]), cwd=repo.pg.data, timeout=20)
         assert hold.held, f"{call}: no such call on the store"
         assert result.status == 1, (hold.held, result)
@@ -457,11 +457,28 @@ def test_a_hung_store_is_given_up_when_the_time_is_up():
     push(repo, names[0]).expect(0)
 
 
+def test_a_hung_store_does_not_keep_those_before_it_from_having_the_file():
+    _, repo, names = stopped_repository(timeout="1s")
+    second = repo.store.with_name("second")
+    both = ("--store", f"{repo.url},file://{second}")
+    repo.init(*both)
+    for call in ("openat", "pwrite64", "fsync", "linkat"):
+        hold = HoldIn(second, call)
+        command = [*push_command(repo, names[0]), *both]
+        result = trace(hold, *command, cwd=repo.pg.data, timeout=20)
+        assert hold.held, f"{call}: no such call on the store"
+        assert result.status == 1, (hold.held, result)
+        assert stored_bytes(repo, names[0]) == wal_file(repo.pg, names[0]).read_bytes(), hold.held
+        repo.object_path(names[0]).unlink()
+    push(repo, names[0], *both).expect(0)
+    assert list(second.glob(f"main/*/wal/*/*/{names[0]}"))
+
+
 def test_a_terminated_push_ends_at_once_and_leaves_nothing():
     _, repo, names = stopped_repository(timeout="60s")
-    for call in ("openat", "write", "fsync", "linkat"):
+    for call in ("openat", "pwrite64", "fsync", "linkat"):
         for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT):
-            hold = HoldIn(repo, call)
+            hold = HoldIn(repo.store, call)
             tracer = Tracer(hold, 20)
             hold.then = lambda tracer=tracer, number=number: os.kill(tracer.first, number)
             result = tracer.run(*push_command(repo, names[0]), cwd=repo.pg.data)

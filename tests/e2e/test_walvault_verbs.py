@@ -31,6 +31,10 @@ def archive_segments(pg, count):
     return names
 
 
+def take_backup(repo):
+    repo.run("basebackup", "--fast", "--conninfo", repo.pg.conninfo()).expect(0)
+
+
 def check(repo, *options, status):
     result = repo.walvault("check", "--conninfo", repo.pg.conninfo(), *options).expect(status)
     return result.out
@@ -135,6 +139,7 @@ def parse_segment(name):
 
 def test_check_is_fine_when_archiving_works():
     pg, repo = archiving_server()
+    take_backup(repo)
     names = archive_segments(pg, 3)
     out = check(repo, status=OK)
     assert out.startswith("WALVAULT OK"), out
@@ -144,6 +149,7 @@ def test_check_is_fine_when_archiving_works():
 def test_check_finds_the_server_by_its_data_directory():
     pg, repo = archiving_server()
     archive_segments(pg, 2)
+    take_backup(repo)
     result = repo.walvault("check", env={"PGUSER": "postgres"}).expect(OK)
     assert "last archived" in result.out, result
 
@@ -177,6 +183,7 @@ def test_check_counts_the_files_that_wait():
 def test_check_warns_when_the_server_is_down_and_can_be_told_not_to_ask():
     pg, repo = archiving_server()
     archive_segments(pg, 2)
+    take_backup(repo)
     pg.stop()
     assert "server not asked" in check(repo, status=WARNING)
     repo.walvault("check", "--no-server").expect(OK)
@@ -230,6 +237,7 @@ def test_check_notices_that_another_server_is_ahead_on_this_timeline():
 def test_check_speaks_json():
     pg, repo = archiving_server()
     archive_segments(pg, 2)
+    take_backup(repo)
     result = repo.walvault("check", "--json", "--conninfo", pg.conninfo()).expect(OK).json()
     assert result["status"] == "OK" and result["findings"], result
 

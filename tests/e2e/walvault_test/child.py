@@ -14,11 +14,14 @@ import inspect
 import json
 import os
 import sys
+import time
 import traceback
 from pathlib import Path
 
 from . import cases, processes
 from .cases import DEFAULT_TIME_LIMIT, Skip
+
+GRACE_SECONDS = 3
 
 LOG_LINES = 60
 
@@ -84,8 +87,15 @@ def _print_server_logs():
 
 
 def _left_behind():
-    """Ends the processes that outlived the test; what they were."""
-    left = processes.descendants(os.getpid())
+    """Ends the processes that outlived the test; what they were.
+
+    What a server was just running when it was killed may come to its own end first.
+    """
+    deadline = time.monotonic() + GRACE_SECONDS
+    while left := processes.descendants(os.getpid()):
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.02)
     commands = [processes.command_line(pid) for pid in left]
     processes.end_own_descendants()
     return commands

@@ -55,3 +55,19 @@ class FakeClock:
     def freeze(self, moment):
         """Stops the clock there."""
         self._write(moment.strftime("%Y-%m-%d %H:%M:%S"))
+
+
+def program_clock(text):
+    """The environment of a program whose clock is FAKETIME's ``text``."""
+    if not LIBRARIES:
+        raise Skip("libfaketime is not installed")
+    environment = {
+        "LD_PRELOAD": str(LIBRARIES[0]),
+        "FAKETIME": text,
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "NO_FAKE_STAT": "1",
+    }
+    if "ASAN_OPTIONS" in os.environ:
+        options = os.environ["ASAN_OPTIONS"]
+        environment["ASAN_OPTIONS"] = f"{options}:verify_asan_link_order=0"
+    return environment

@@ -57,6 +57,7 @@ CALLS = {
     263: ("unlinkat", "dp"),
     264: ("renameat", "dpdp"),
     265: ("linkat", "dpdp"),
+    277: ("sync_file_range", "f"),
     285: ("fallocate", "f"),
     306: ("syncfs", "f"),
     316: ("renameat2", "dpdp"),

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * A base backup: the files of a running cluster's data directory, read
+ * between pg_backup_start and pg_backup_stop, become packs; when all WAL that
+ * makes them consistent has been seen, whole, in the repository, a manifest
+ * makes a backup of them.  Before that moment there is none.
+ */
+#ifndef WALVAULT_ARCHIVE_BASEBACKUP_H
+#define WALVAULT_ARCHIVE_BASEBACKUP_H
+
+#include <stdatomic.h>
+
+#include "backup.h"
+#include "codec.h"
+
+enum basebackup_phase {
+	BASEBACKUP_STARTING, /* the server makes its checkpoint */
+	BASEBACKUP_PROVING,  /* does archiving work? */
+	BASEBACKUP_COPYING,
+	BASEBACKUP_WAITING, /* for the last WAL */
+	BASEBACKUP_PUBLISHING,
+};
+
+struct basebackup_args {
+	struct repository *repo;        /* opened, its system settled */
+	struct identity identity;       /* of that system */
+	const struct store_args *store; /* to open it once more */
+	const char *pgdata;
+	const char *conninfo, *state_dir, *spool_dir; /* or NULL */
+	const char *label;                            /* or NULL */
+	const char *annotations; /* "key=value", '\n' behind each */
+	bool fast;
+	unsigned jobs;
+	struct codec codec;
+	int64_t wait_lock_ms, archive_wait_ms;
+	const atomic_bool *stop; /* set: end at once */
+	/* Told some times a second; bytes are zero but when copying. */
+	void (*progress)(void *arg, enum basebackup_phase phase, uint64_t done,
+	    uint64_t total);
+	void *arg;
+};
+
+/* A page whose checksum is wrong. */
+struct basebackup_bad {
+	char *path;
+	uint32_t block; /* of the file */
+};
+
+/* No more than that are listed; all are counted. */
+#define BASEBACKUP_BAD_MAX ((size_t)1000)
+
+struct basebackup_result {
+	struct manifest_summary summary;
+	struct basebackup_bad *bad;
+	size_t n_bad;
+	uint64_t packs;
+	int64_t ms;
+};
+
+/*
+ * Make one.  0: it exists (see summary.bad_pages); -1: there is none, what
+ * remains is named by info.  The caller clears *out in both cases.
+ */
+int basebackup_run(const struct basebackup_args *args,
+    struct basebackup_result *out, struct fail *f);
+
+void basebackup_result_clear(struct basebackup_result *r);
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* What basebackup says of a finished backup. */
+#ifndef WALVAULT_CMD_REPORT_BACKUP_H
+#define WALVAULT_CMD_REPORT_BACKUP_H
+
+#include <stdbool.h>
+
+#include "basebackup.h"
+
+/* Records on stderr: damaged pages, and one line with the facts. */
+void report_backup_log(const struct basebackup_result *r);
+
+/* The result on stdout: the id, or JSON. */
+void report_backup_print(
+    const struct basebackup_result *r, const char *cluster, bool json);
+
+#endif

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* One run of pitr-restore: what was asked, what was found, what was done. */
+#ifndef WALVAULT_CMD_RESTORE_JOB_H
+#define WALVAULT_CMD_RESTORE_JOB_H
+
+#include "backup.h"
+#include "index.h"
+#include "meter.h"
+#include "plan.h"
+#include "restore.h"
+#include "setup.h"
+
+#define RESTORE_WARNINGS 16
+#define RESTORE_MAPS     256
+
+/* The server's command may have 1023 bytes (MAXPGPATH) up to PostgreSQL 15. */
+#define RESTORE_COMMAND 1023
+
+/* How a started server ended its recovery. */
+struct restore_server {
+	bool started, running, standby;
+	int64_t pid;
+	char bindir[PATH_MAX];
+	char socket_dir[64]; /* "" once the server has stopped */
+	char log[PATH_MAX];
+	uint32_t new_tli;  /* promoted to; 0: not */
+	uint64_t stop_lsn; /* where it says it stopped; 0: it did not say */
+	bool has_last;
+	int64_t last_xact; /* the last transaction's time, as it says */
+};
+
+struct restore_job {
+	struct setup setup;
+	struct meter meter;
+	/* What was asked: */
+	struct plan_target target;
+	const char *target_text; /* "" for latest and immediate */
+	const char *dest;        /* NULL: only a plan is wanted */
+	char dest_path[PATH_MAX];
+	enum restore_action action;
+	bool plan_only, json, start, standby, rejoin;
+	struct restore_map maps[RESTORE_MAPS];
+	size_t n_maps;
+	/* What was found: */
+	size_t store; /* the store that is read */
+	struct identity id;
+	struct store *worker_stores[64];
+	struct repository workers[64];
+	size_t n_workers;
+	struct index index;
+	struct backup_list backups;
+	struct plan plan;
+	struct restore_set set;
+	struct restore_places places;
+	bool has_index, has_backups, has_plan, has_set, has_places;
+	char restore_command[RESTORE_COMMAND + 1];
+	char warnings[RESTORE_WARNINGS][256];
+	size_t n_warnings;
+	/* What was done: */
+	bool restored;
+	struct restore_result result;
+	struct restore_server server;
+};
+
+/* Take the options apart.  0, or -1 FAIL_CONFIG. */
+int restore_options(struct restore_job *j, struct fail *f);
+
+/* Find the repository and the system in it; open the workers' stores. */
+int restore_open_repository(struct restore_job *j, struct fail *f);
+
+/* Compose the server's restore_command. */
+int restore_compose_command(struct restore_job *j, struct fail *f);
+
+void
+restore_warn(struct restore_job *j, const char *fmt, ...) FAIL_PRINTF(2, 3);
+
+/* Compare the backup's home with this host. */
+void restore_compare_hosts(struct restore_job *j);
+
+/* The words for targets and actions. */
+const char *restore_type_name(enum plan_type type);
+const char *restore_action_name(enum restore_action action);
+
+/* Print the plan as JSON, also one that has no way. */
+void restore_print_json(const struct restore_job *j);
+
+/* Print the plan, or what was done of it, on standard output. */
+void restore_report(const struct restore_job *j);
+
+/* Log why the target cannot be reached, and what can. */
+void restore_report_unreachable(const struct restore_job *j);
+
+/* Where a server's programs are: fill j->server.bindir.  0 or -1. */
+int restore_find_server(struct restore_job *j, struct fail *f);
+
+/*
+ * Start the server, wait until its recovery has ended, compare that with the
+ * plan.  0, or -1 (the server has been stopped, its log shown).
+ */
+int restore_start(struct restore_job *j, struct fail *f);
+
+#endif

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* The WAL's part of an expire: see expire_wal.h. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "expire_wal.h"
+#include "log.h"
+
+/* So many failures to delete: the store does not let us. */
+#define FAILURES_MAX 16
+
+struct doomed {
+	char *key;
+	uint64_t stored;
+};
+
+struct sorting {
+	const struct survey *survey;
+	const struct retain_plan *plan;
+	struct expire_report *out;
+	struct doomed *doomed;
+	size_t n, cap;
+	struct fail *f;
+};
+
+/*
+ * The segment that an object belongs to.  0, 1 to none: a history, or not
+ * ours.
+ */
+static int
+segment_of(const char *key, struct walname *name)
+{
+	const char *last = strrchr(key, '/'), *aside;
+	char text[LAYOUT_KEY_MAX];
+
+	switch (layout_parse_wal(key, name)) {
+	case LAYOUT_SEGMENT:
+	case LAYOUT_PARTIAL:
+	case LAYOUT_BACKUP:
+		return 0;
+	case LAYOUT_HISTORY:
+	case LAYOUT_OTHER:
+		return 1;
+	case LAYOUT_ASIDE:
+		break;
+	}
+	/* What it was called before it was set aside. */
+	aside = strstr(last != NULL ? last : key, ".damaged-");
+	if (aside == NULL || (size_t)(aside - key) >= sizeof text)
+		return 1;
+	memcpy(text, key, (size_t)(aside - key));
+	text[aside - key] = '\0';
+	switch (layout_parse_wal(text, name)) {
+	case LAYOUT_SEGMENT:
+	case LAYOUT_PARTIAL:
+	case LAYOUT_BACKUP:
+		return 0;
+	default:
+		return 1;
+	}
+}
+
+/* The backup that needs a kept segment: the one that needs most of them. */
+static void
+find_need(const struct sorting *s, struct expire_wal *w)
+{
+	const struct retain_plan *p = s->plan;
+	const struct retain_range *best = NULL;
+
+	for (size_t i = 0; i < p->n_ranges; i++) {
+		const struct retain_range *r = &p->ranges[i];
+
+		if (r->tli != w->tli || w->first < r->first ||
+		    w->first > r->last)
+			continue;
+		if (best == NULL || r->last > best->last ||
+		    (r->last == best->last && r->first < best->first))
+			best = r;
+	}
+	if (best == NULL || best->backup == RETAIN_NO_BACKUP)
+		return;
+	w->to_stop = best->last != UINT64_MAX;
+	memcpy(w->needed_by, survey_backup(s->survey, best->backup)->id,
+	    sizeof w->needed_by);
+}
+
+/* Does w go on where the last group ends, with the same fate? */
+static bool
+joins(const struct expire_wal *last, const struct expire_wal *w)
+{
+	return last->tli == w->tli && last->keep == w->keep &&
+	    (w->first == last->last || w->first == last->last + 1) &&
+	    last->to_stop == w->to_stop &&
+	    strcmp(last->needed_by, w->needed_by) == 0;
+}
+
+static int
+report_wal(struct expire_report *out, const struct expire_wal *w)
+{
+	struct expire_wal *last = out->n_wal > 0 ? &out->wal[out->n_wal - 1]
+	                                         : NULL,
+	                  *more;
+
+	if (last != NULL && joins(last, w)) {
+		last->last = w->last;
+		last->objects++;
+		last->stored += w->stored;
+		return 0;
+	}
+	more = reallocarray(out->wal, out->n_wal + 1, sizeof *more);
+	if (more == NULL)
+		return -1;
+	out->wal = more;
+	more[out->n_wal++] = *w;
+	return 0;
+}
+
+static int
+doom(struct sorting *s, const char *key, uint64_t stored)
+{
+	if (s->n == s->cap) {
+		size_t cap = s->cap == 0 ? 256 : s->cap * 2;
+		struct doomed *more = reallocarray(
+		    s->doomed, cap, sizeof *more);
+
+		if (more == NULL)
+			return -1;
+		s->doomed = more;
+		s->cap = cap;
+	}
+	s->doomed[s->n].key = strdup(key);
+	if (s->doomed[s->n].key == NULL)
+		return -1;
+	s->doomed[s->n++].stored = stored;
+	return 0;
+}
+
+static int
+sort_object(void *arg, const char *key, const struct store_info *info)
+{
+	struct sorting *s = arg;
+	struct expire_wal w = { .objects = 1, .stored = info->size };
+	struct walname name;
+
+	if (segment_of(key, &name) != 0)
+		return 0;
+	w.tli = name.tli;
+	w.first = w.last = walname_segno(&name, s->survey->index.id.segsize);
+	w.keep = retain_keeps_wal(s->plan, w.tli, w.first);
+	if (w.keep)
+		find_need(s, &w);
+	else if (doom(s, key, info->size) != 0)
+		return fail_errno(s->f, key, "memory");
+	return report_wal(s->out, &w) == 0 ? 0
+	                                   : fail_errno(s->f, key, "memory");
+}
+
+/* In the order of the listing: what is left of a timeline has no new gap. */
+static void
+delete_all(struct sorting *s)
+{
+	struct expire_report *out = s->out;
+	struct store *store = s->survey->index.repo->store;
+	size_t failed = 0, n = 0;
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < s->n && failed < FAILURES_MAX; i++) {
+		struct fail f;
+
+		if (store_del(store, s->doomed[i].key, &f) < 0) {
+			log_fail(LOG_ERROR, "delete WAL", &f);
+			failed++;
+			if (out->failed++ == 0)
+				*s->f = f;
+			continue;
+		}
+		n++;
+		bytes += s->doomed[i].stored;
+	}
+	out->objects_deleted += n;
+	out->bytes_deleted += bytes;
+	if (n > 0)
+		log_info("WAL deleted: objects=%zu stored=%llu", n,
+		    (unsigned long long)bytes);
+}
+
+static void
+count_all(struct sorting *s)
+{
+	s->out->objects_deleted += s->n;
+	for (size_t i = 0; i < s->n; i++)
+		s->out->bytes_deleted += s->doomed[i].stored;
+}
+
+int
+expire_wal(const struct survey *survey, const struct retain_plan *p,
+    bool dry_run, struct expire_report *out, struct fail *f)
+{
+	struct sorting s = { .survey = survey, .plan = p, .out = out, .f = f };
+	struct repository *r = survey->index.repo;
+	char prefix[LAYOUT_KEY_MAX];
+	int rc;
+
+	layout_wal_prefix(&r->layout, prefix);
+	rc = store_list(r->store, prefix, sort_object, &s, f);
+	if (rc == 0 && dry_run)
+		count_all(&s);
+	else if (rc == 0)
+		delete_all(&s);
+	for (size_t i = 0; i < s.n; i++)
+		free(s.doomed[i].key);
+	free(s.doomed);
+	return rc;
+}

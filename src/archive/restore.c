@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* The order in which a data directory is made: see restore.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <inttypes.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "io.h"
+#include "log.h"
+#include "object.h"
+#include "restore_files.h"
+
+#define CONTROL_FILE "global/pg_control"
+#define CONTROL_TEMP "global/pg_control.walvault"
+
+static const char *const kept_paths[KEPT_COUNT] = {
+	[KEPT_CONTROL] = CONTROL_FILE,
+	[KEPT_SETTINGS] = "postgresql.auto.conf",
+	[KEPT_CONFIG] = "postgresql.conf",
+};
+
+/* Written here from what else is known, whatever the backup holds. */
+static const char *const replaced_paths[] = { "backup_label", "tablespace_map",
+	"backup_manifest", "recovery.signal", "standby.signal", "walvault.plan",
+	"postmaster.pid", "postmaster.opts" };
+
+static void
+leave_out(struct restore *r, const struct restore_file *x)
+{
+	if (x != NULL)
+		r->from_packs[x - r->args->set->files] = false;
+}
+
+/* Which files are written as they are, and which are kept in memory. */
+static int
+sort_files(struct restore *r, struct fail *f)
+{
+	const struct restore_set *s = r->args->set;
+
+	r->from_packs = calloc(s->n_files + 1, sizeof *r->from_packs);
+	if (r->from_packs == NULL)
+		return fail_errno(f, "files", "memory");
+	for (size_t i = 0; i < s->n_files; i++)
+		r->from_packs[i] = s->files[i].type == MANIFEST_FILE;
+	for (int i = 0; i < KEPT_COUNT; i++) {
+		const struct restore_file *x = restore_set_find(
+		    s, kept_paths[i]);
+
+		if (x == NULL || x->type != MANIFEST_FILE)
+			continue;
+		leave_out(r, x);
+		r->has_kept[i] = true;
+		r->kept_file[i] = (size_t)(x - s->files);
+	}
+	for (size_t i = 0; i < sizeof replaced_paths / sizeof *replaced_paths;
+	     i++)
+		leave_out(r, restore_set_find(s, replaced_paths[i]));
+	return r->has_kept[KEPT_CONTROL]
+	    ? 0
+	    : fail_set(
+	          f, FAIL_DAMAGED, s->head.s.id, "it has no " CONTROL_FILE);
+}
+
+/* By name where this host knows the name, else by number. */
+static int
+find_owners(struct restore *r, struct fail *f)
+{
+	const struct restore_set *s = r->args->set;
+
+	if (geteuid() != 0 || s->n_owners == 0)
+		return 0;
+	r->ids = calloc(s->n_owners, sizeof *r->ids);
+	if (r->ids == NULL)
+		return fail_errno(f, "owners", "memory");
+	for (size_t i = 0; i < s->n_files; i++) {
+		r->ids[s->files[i].owner] =
+		    (struct restore_ids){ s->files[i].uid, s->files[i].gid };
+	}
+	for (size_t i = 0; i < s->n_owners; i++) {
+		const struct passwd *u = getpwnam(s->owners[i].user);
+		const struct group *g = getgrnam(s->owners[i].group);
+
+		if (u != NULL)
+			r->ids[i].uid = u->pw_uid;
+		if (g != NULL)
+			r->ids[i].gid = g->gr_gid;
+	}
+	return 0;
+}
+
+/* The data directory itself; its group may read it if it could before. */
+static int
+open_dest(struct restore *r, struct fail *f)
+{
+	const char *dest = r->args->places->list[0].path;
+	const struct restore_file *version = restore_set_find(
+	    r->args->set, "PG_VERSION");
+	bool group = version != NULL && (version->mode & 0040) != 0;
+
+	r->dir_mode = group ? 0750 : 0700;
+	r->file_mode = group ? 0640 : 0600;
+	if (mkdir(dest, r->dir_mode) != 0 && errno != EEXIST)
+		return fail_errno(f, dest, "make directory");
+	r->dir = open(dest, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (r->dir < 0)
+		return fail_errno(f, dest, "open");
+	if (r->ids != NULL && fchown(r->dir, r->ids[0].uid, r->ids[0].gid) != 0)
+		return fail_errno(f, dest, "change the owner");
+	if (fchmod(r->dir, r->dir_mode) != 0)
+		return fail_errno(f, dest, "change the mode");
+	return 0;
+}
+
+/* What pg_control says must fit the plan; it is made to point nowhere. */
+static int
+prepare_control(struct restore *r, struct fail *f)
+{
+	struct buf *b = &r->kept[KEPT_CONTROL];
+	struct restore_result *out = r->result;
+
+	if (control_decode(b->data, b->len, &out->control, &out->details,
+	        CONTROL_FILE, f) != 0)
+		return -1;
+	if (out->control.sysid != r->args->plan->index->repo->layout.sysid)
+		return fail_set(f, FAIL_DAMAGED, CONTROL_FILE,
+		    "it is another cluster's: system identifier %" PRIu64,
+		    out->control.sysid);
+	if (control_invalidate(b->data, b->len) == 1)
+		log_warning("restore: %s: of an unknown version: left as it "
+		            "is; do not remove backup_label",
+		    CONTROL_FILE);
+	return 0;
+}
+
+/* The last stage for a partial segment: a file in pg_wal. */
+struct segment_file {
+	struct stream stream;
+	const struct restore *restore;
+	const char *path;
+	int fd;
+};
+
+static int
+segment_write(
+    struct stream *stream, const void *bytes, size_t len, struct fail *f)
+{
+	struct segment_file *s = (struct segment_file *)stream;
+
+	return io_write(s->fd, bytes, len) == 0
+	    ? 0
+	    : restore_failed(s->restore, s->path, "write", f);
+}
+
+static int
+segment_finish(struct stream *stream, struct fail *f)
+{
+	(void)stream;
+	(void)f;
+	return 0;
+}
+
+static void
+segment_free(struct stream *stream)
+{
+	(void)stream;
+}
+
+static const struct stream_ops segment_ops = {
+	.write = segment_write, .finish = segment_finish, .free = segment_free
+};
+
+/* What is archived only as .partial the server finds in pg_wal. */
+static int
+place_partial(struct restore *r, struct fail *f)
+{
+	const struct plan *p = r->args->plan;
+	struct repository *repo = &r->args->repos[0];
+	struct object_seen seen;
+	struct walname name;
+	char path[64];
+	struct segment_file s = {
+		.stream.ops = &segment_ops, .restore = r, .path = path
+	};
+	struct restore_file file = { .path = path, .mode = r->file_mode };
+	int rc;
+
+	if (p->partial_key[0] == '\0')
+		return 0;
+	walname_segment(
+	    p->last_segment.tli, p->last_segno, p->index->id.segsize, &name);
+	(void)snprintf(path, sizeof path, "pg_wal/%s", name.text);
+	s.fd = restore_open(r, &file, O_WRONLY | O_CREAT | O_TRUNC, f);
+	if (s.fd < 0)
+		return -1;
+	rc = object_read(
+	    repo->store, &repo->layout, p->partial_key, &s.stream, &seen, f);
+	if (rc == 1)
+		rc = fail_set(
+		    f, FAIL_ABSENT, p->partial_key, "it has vanished");
+	if (rc == 0 && seen.plain.len != p->index->id.segsize)
+		rc = fail_set(f, FAIL_DAMAGED, p->partial_key,
+		    "not as long as a segment");
+	if (close(s.fd) != 0 && rc == 0)
+		rc = restore_failed(r, path, "close", f);
+	return rc;
+}
+
+static int
+sync_path(const struct restore *r, const char *path, int flags, struct fail *f)
+{
+	int fd = openat(r->dir, path, O_RDONLY | O_CLOEXEC | flags), rc;
+
+	if (fd < 0)
+		return restore_failed(r, path, "open", f);
+	rc = fsync(fd);
+	(void)close(fd);
+	return rc == 0 ? 0 : restore_failed(r, path, "fsync", f);
+}
+
+/* One by one. */
+static int
+sync_each(const struct restore *r, struct fail *f)
+{
+	const struct restore_set *s = r->args->set;
+
+	for (size_t i = 0; i < s->n_files; i++) {
+		bool is_dir = s->files[i].type != MANIFEST_FILE;
+
+		if ((is_dir || r->from_packs[i]) &&
+		    sync_path(r, s->files[i].path, 0, f) != 0)
+			return -1;
+	}
+	for (size_t i = 0; i < r->n_made; i++)
+		if (sync_path(r, r->made[i].path, 0, f) != 0)
+			return -1;
+	if (sync_path(r, "pg_wal", O_DIRECTORY, f) != 0)
+		return -1;
+	return sync_path(r, ".", O_DIRECTORY, f);
+}
+
+/* Since Linux 5.8 syncfs tells of writes that failed. */
+static bool
+syncfs_tells(void)
+{
+	struct utsname u;
+	int major = 0, minor = 0;
+
+	return uname(&u) == 0 &&
+	    sscanf(u.release, "%d.%d", &major, &minor) == 2 &&
+	    (major > 5 || (major == 5 && minor >= 8));
+}
+
+/* The directories of all places, opened before anything is written there:
+ * failures since then are told. */
+static int
+open_places(struct restore *r, int *fds, struct fail *f)
+{
+	const struct restore_places *p = r->args->places;
+
+	for (size_t i = 0; i < p->n; i++) {
+		fds[i] = open(
+		    p->list[i].path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fds[i] < 0)
+			return fail_errno(f, p->list[i].path, "open");
+	}
+	return 0;
+}
+
+/* Everything that was written, and the directory entries, are on the disk. */
+static int
+sync_all(struct restore *r, const int *fds, struct fail *f)
+{
+	const struct restore_places *p = r->args->places;
+
+	if (!syncfs_tells())
+		return sync_each(r, f);
+	for (size_t i = 0; i < p->n; i++)
+		if (syncfs(fds[i]) != 0)
+			return fail_errno(f, p->list[i].path, "syncfs");
+	return 0;
+}
+
+/* The moment from which on the directory can be started. */
+static int
+publish_control(struct restore *r, struct fail *f)
+{
+	const struct buf *b = &r->kept[KEPT_CONTROL];
+	struct restore_file file = r->args->set->files[r->kept_file[0]];
+	int fd;
+
+	file.path = CONTROL_TEMP;
+	fd = restore_open(r, &file, O_WRONLY | O_CREAT | O_EXCL, f);
+	if (fd < 0)
+		return -1;
+	if (io_write(fd, b->data, b->len) != 0 || fsync(fd) != 0) {
+		(void)restore_failed(r, CONTROL_FILE, "write", f);
+		(void)close(fd);
+		return -1;
+	}
+	if (close(fd) != 0)
+		return restore_failed(r, CONTROL_FILE, "close", f);
+	if (renameat(r->dir, CONTROL_TEMP, r->dir, CONTROL_FILE) != 0)
+		return restore_failed(r, CONTROL_FILE, "rename", f);
+	return sync_path(r, "global", O_DIRECTORY, f);
+}
+
+static int
+fill(struct restore *r, int *fds, struct fail *f)
+{
+	if (restore_make_tree(r, f) != 0 || open_places(r, fds, f) != 0 ||
+	    restore_unpack(r, f) != 0 || prepare_control(r, f) != 0 ||
+	    restore_make_settings(r, f) != 0 || place_partial(r, f) != 0 ||
+	    restore_make_manifest(r, &r->kept[KEPT_CONTROL], f) != 0 ||
+	    sync_all(r, fds, f) != 0)
+		return -1;
+	return publish_control(r, f);
+}
+
+static void
+restore_clear(struct restore *r)
+{
+	if (r->dir >= 0)
+		(void)close(r->dir);
+	for (int i = 0; i < KEPT_COUNT; i++)
+		buf_clear(&r->kept[i]);
+	free(r->from_packs);
+	free(r->ids);
+}
+
+int
+restore_run(
+    const struct restore_args *args, struct restore_result *out, struct fail *f)
+{
+	struct restore r = { .args = args, .result = out, .dir = -1 };
+	int *fds = calloc(args->places->n, sizeof *fds), rc;
+
+	*out = (struct restore_result){ .files = args->set->n_files };
+	if (fds == NULL)
+		return fail_errno(f, "places", "memory");
+	for (size_t i = 0; i < args->places->n; i++)
+		fds[i] = -1;
+	rc = sort_files(&r, f);
+	if (rc == 0)
+		rc = find_owners(&r, f);
+	if (rc == 0)
+		rc = open_dest(&r, f);
+	if (rc == 0)
+		rc = fill(&r, fds, f);
+	for (size_t i = 0; i < args->places->n; i++)
+		if (fds[i] >= 0)
+			(void)close(fds[i]);
+	free(fds);
+	restore_clear(&r);
+	return rc;
+}

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Files out of packs: workers take runs of neighbouring pieces, each run a
+ * range of one pack that is read in one go.  Each piece is summed on its way
+ * to the disk; one that is not what the manifest says ends the restore.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "backup.h"
+#include "io.h"
+#include "pack.h"
+#include "restore_files.h"
+#include "thread.h"
+
+/* Stored bytes that a worker takes at once. */
+#define RUN_STORED ((uint64_t)16 * 1024 * 1024)
+
+/* Unneeded bytes between two pieces that are read rather than left out. */
+#define RUN_GAP ((uint64_t)1024 * 1024)
+
+#define PROGRESS_MS 200
+
+/* What all workers share. */
+struct crew {
+	struct restore *restore;
+	pthread_mutex_t lock; /* of next, failed, fail, working */
+	pthread_cond_t ended;
+	size_t next; /* the first piece that nobody has taken */
+	size_t working;
+	bool failed;
+	struct fail fail;
+	_Atomic uint64_t done;
+};
+
+/* Puts the bytes of a run of pieces where they belong. */
+struct unpacker {
+	struct crew *crew;
+	const struct manifest_piece *piece; /* at hand */
+	uint64_t got;                       /* its bytes so far */
+	const struct restore_file *file;    /* that fd is open for */
+	int fd;
+};
+
+static int
+close_file(struct unpacker *u, struct fail *f)
+{
+	int fd = u->fd;
+
+	if (fd < 0)
+		return 0;
+	u->fd = -1;
+	if (close(fd) != 0)
+		return restore_failed(
+		    u->crew->restore, u->file->path, "close", f);
+	return 0;
+}
+
+/* A file that is kept in memory; NULL: it is not needed at all. */
+static struct buf *
+kept_for(struct restore *r, size_t file)
+{
+	for (int i = 0; i < KEPT_COUNT; i++)
+		if (r->has_kept[i] && r->kept_file[i] == file)
+			return &r->kept[i];
+	return NULL;
+}
+
+static int
+open_file(struct unpacker *u, const struct restore_file *file, struct fail *f)
+{
+	if (u->fd >= 0 && u->file == file)
+		return 0;
+	if (close_file(u, f) != 0)
+		return -1;
+	u->file = file;
+	u->fd = restore_open(u->crew->restore, file, O_WRONLY | O_CREAT, f);
+	return u->fd >= 0 ? 0 : -1;
+}
+
+static int
+put(void *arg, const struct manifest_piece *p, const void *bytes, size_t len,
+    struct fail *f)
+{
+	struct unpacker *u = arg;
+	struct restore *r = u->crew->restore;
+	const struct restore_set *s = r->args->set;
+	size_t number = s->piece_files[p - s->pieces];
+	const struct restore_file *file = &s->files[number];
+	off_t off;
+
+	if (u->piece != p) {
+		u->piece = p;
+		u->got = 0;
+	}
+	off = (off_t)(p->plain_off + u->got);
+	u->got += len;
+	atomic_fetch_add(&u->crew->done, len);
+	if (!r->from_packs[number]) {
+		struct buf *b = kept_for(r, number);
+
+		if (b != NULL && buf_append(b, bytes, len) != 0)
+			return fail_errno(f, file->path, "memory");
+		return 0;
+	}
+	if (open_file(u, file, f) != 0)
+		return -1;
+	if (io_pwrite(u->fd, bytes, len, off) != 0)
+		return restore_failed(r, file->path, "write", f);
+	return 0;
+}
+
+/* Read one run of pieces, all of one pack. */
+static int
+unpack_run(struct crew *c, struct repository *repo,
+    const struct manifest_piece *piece, size_t n, struct fail *f)
+{
+	const struct restore_set *s = c->restore->args->set;
+	struct unpacker u = { .crew = c, .piece = NULL, .fd = -1 };
+	struct pack_reader to = { .write = put, .arg = &u };
+	struct pack_place place = { .backup = s->head.backups[piece->backup],
+		.head = restore_set_pack(s, piece)->head };
+	int rc = pack_read_pieces(repo, &place, piece, n, &to, f);
+
+	if (rc == 1)
+		rc = fail_set(f, FAIL_DAMAGED, place.backup,
+		    "its pack %" PRIu32 " has vanished", piece->pack);
+	if (rc < 0 && f->kind == FAIL_DAMAGED && u.piece != NULL)
+		(void)fail_add(f, "at or behind %s",
+		    s->files[s->piece_files[u.piece - s->pieces]].path);
+	if (rc < 0 && f->kind == FAIL_DAMAGED)
+		(void)fail_hint(
+		    f, "walvault verify %s shows what else is", place.backup);
+	if (rc == 0)
+		rc = close_file(&u, f);
+	if (u.fd >= 0)
+		(void)close(u.fd);
+	return rc;
+}
+
+/* Does p go into the run that begins with first and ends with last? */
+static bool
+joins(const struct manifest_piece *first, const struct manifest_piece *last,
+    const struct manifest_piece *p)
+{
+	return p->backup == first->backup && p->pack == first->pack &&
+	    p->off - first->off <= RUN_STORED &&
+	    p->off - last->off - last->stored <= RUN_GAP;
+}
+
+/* Take the next run; 0 pieces: there is none. */
+static size_t
+take_run(struct crew *c, const struct manifest_piece **piece)
+{
+	const struct restore_set *s = c->restore->args->set;
+	size_t n = 0;
+
+	(void)pthread_mutex_lock(&c->lock);
+	*piece = &s->pieces[c->next];
+	while (!c->failed && c->next < s->n_pieces) {
+		if (n > 0 &&
+		    !joins(
+		        *piece, &s->pieces[c->next - 1], &s->pieces[c->next]))
+			break;
+		n++;
+		c->next++;
+	}
+	(void)pthread_mutex_unlock(&c->lock);
+	return n;
+}
+
+struct worker {
+	struct crew *crew;
+	struct repository *repo;
+	pthread_t thread;
+};
+
+static void *
+work(void *arg)
+{
+	struct worker *w = arg;
+	struct crew *c = w->crew;
+	const struct manifest_piece *piece;
+	struct fail f = { .kind = FAIL_NONE };
+	int rc = 0;
+	size_t n;
+
+	while (rc == 0 && (n = take_run(c, &piece)) > 0)
+		rc = unpack_run(c, w->repo, piece, n, &f);
+	(void)pthread_mutex_lock(&c->lock);
+	if (rc != 0 && !c->failed) {
+		c->failed = true;
+		c->fail = f;
+	}
+	c->working--;
+	(void)pthread_cond_signal(&c->ended);
+	(void)pthread_mutex_unlock(&c->lock);
+	return NULL;
+}
+
+/* Until all have ended, tell how far it is. */
+static void
+watch(struct crew *c, uint64_t total)
+{
+	const struct restore_args *a = c->restore->args;
+
+	(void)pthread_mutex_lock(&c->lock);
+	while (c->working > 0) {
+		struct timespec at;
+		struct restore_progress p = { atomic_load(&c->done), total };
+
+		if (a->progress != NULL)
+			a->progress(a->arg, &p);
+		(void)clock_gettime(CLOCK_REALTIME, &at);
+		at.tv_nsec += PROGRESS_MS * 1000000L;
+		at.tv_sec += at.tv_nsec / 1000000000L;
+		at.tv_nsec %= 1000000000L;
+		(void)pthread_cond_timedwait(&c->ended, &c->lock, &at);
+	}
+	(void)pthread_mutex_unlock(&c->lock);
+}
+
+static uint64_t
+total_bytes(const struct restore_set *s)
+{
+	uint64_t total = 0;
+
+	for (size_t i = 0; i < s->n_pieces; i++)
+		total += s->pieces[i].len;
+	return total;
+}
+
+int
+restore_unpack(struct restore *r, struct fail *f)
+{
+	const struct restore_args *a = r->args;
+	struct crew c = { .restore = r,
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.ended = PTHREAD_COND_INITIALIZER };
+	struct worker *w = calloc(a->n_repos, sizeof *w);
+	size_t n = 0;
+
+	if (w == NULL)
+		return fail_errno(f, "workers", "memory");
+	(void)crc32c(0, "", 0);
+	c.working = a->n_repos;
+	for (; n < a->n_repos; n++) {
+		w[n] = (struct worker){ .crew = &c, .repo = &a->repos[n] };
+		if (thread_start(&w[n].thread, work, &w[n]) != 0)
+			break;
+	}
+	if (n < a->n_repos) {
+		(void)pthread_mutex_lock(&c.lock);
+		c.working -= a->n_repos - n;
+		(void)pthread_mutex_unlock(&c.lock);
+	}
+	watch(&c, total_bytes(a->set));
+	for (size_t i = 0; i < n; i++)
+		(void)pthread_join(w[i].thread, NULL);
+	free(w);
+	r->result->bytes = atomic_load(&c.done);
+	if (n == 0)
+		return fail_set(
+		    f, FAIL_INTERNAL, "workers", "no thread could be started");
+	if (!c.failed)
+		return 0;
+	*f = c.fail;
+	return -1;
+}

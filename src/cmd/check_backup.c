@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* What a check finds about backups: see check_backup.h. */
+#include "check_backup.h"
+#include "clock.h"
+#include "exitcode.h"
+#include "lsn.h"
+#include "plan.h"
+#include "units.h"
+
+#define DAY_MS ((uint64_t)86400000)
+
+/* The newest complete one by its stop time; NULL if there is none. */
+static const struct backup *
+newest(const struct backup_list *l, bool good)
+{
+	const struct backup *best = NULL;
+
+	for (size_t i = 0; i < l->n; i++) {
+		const struct backup *b = &l->list[i];
+
+		if (b->state != BACKUP_COMPLETE ||
+		    (good && b->info.bad_pages > 0))
+			continue;
+		if (best == NULL || b->info.stop_time > best->info.stop_time)
+			best = b;
+	}
+	return best;
+}
+
+/* The store's newest object: what time it is there, at least. */
+static int64_t
+store_time(const struct backup_list *l, const struct index *x)
+{
+	int64_t now = INT64_MIN;
+
+	for (size_t i = 0; i < l->n; i++)
+		if (l->list[i].newest > now)
+			now = l->list[i].newest;
+	for (size_t i = 0; i < x->n; i++) {
+		const struct index_list *s = &x->timelines[i].segments;
+
+		if (s->n > 0 && s->list[s->n - 1].mtime > now)
+			now = s->list[s->n - 1].mtime;
+	}
+	return now < clock_now() ? now : clock_now();
+}
+
+static int
+age_level(const struct conf *c, uint64_t age_ms)
+{
+	uint64_t warning = conf_number(c, OPT_BACKUP_AGE_WARNING);
+	uint64_t critical = conf_number(c, OPT_BACKUP_AGE_CRITICAL);
+
+	if (critical != 0 && age_ms >= critical)
+		return NAGIOS_CRITICAL;
+	return warning != 0 && age_ms >= warning ? NAGIOS_WARNING : NAGIOS_OK;
+}
+
+static void
+check_newest(
+    struct findings *found, const struct conf *c, const struct backup_list *l)
+{
+	const struct backup *b = newest(l, true), *any = newest(l, false);
+	char stop[CLOCK_TEXT], age[UNITS_TEXT];
+	uint64_t age_ms = 0;
+	int level;
+
+	if (any == NULL) {
+		findings_add(found, NAGIOS_WARNING, "base backup",
+		    "there is none: nothing can be restored; run basebackup");
+		return;
+	}
+	if (any->info.bad_pages > 0)
+		findings_add(found,
+		    b == NULL ? NAGIOS_CRITICAL : NAGIOS_WARNING, "bad pages",
+		    "%llu pages in the newest backup %s have wrong checksums: "
+		    "the cluster itself is damaged%s",
+		    (unsigned long long)any->info.bad_pages, any->id,
+		    b == NULL ? ", and no good backup is there" : "");
+	if (b == NULL)
+		return;
+	if (clock_now() > b->info.stop_time)
+		age_ms = (uint64_t)(clock_now() - b->info.stop_time) / 1000;
+	level = age_level(c, age_ms);
+	clock_format(b->info.stop_time, stop);
+	/* For people: whole days, from two on. */
+	age_ms -= age_ms % (age_ms < 2 * DAY_MS ? 60000 : DAY_MS);
+	units_format(age_ms, UNITS_MS, age);
+	findings_add(found, level, "base backup",
+	    "the newest good one is %s, ended %s, %s ago", b->id, stop, age);
+}
+
+static void
+check_unfinished(struct findings *found, const struct conf *c,
+    const struct backup *b, int64_t now)
+{
+	char since[CLOCK_TEXT], from[LSN_TEXT];
+
+	if (now < b->newest ||
+	    (uint64_t)(now - b->newest) / 1000 < conf_number(c, OPT_BROKEN_AGE))
+		return;
+	clock_format(b->newest, since);
+	lsn_format(b->begin.from_lsn, from);
+	findings_add(found, NAGIOS_WARNING, "broken backup",
+	    "nothing was added to %s since %s; it keeps %s%s from being "
+	    "deleted; walvault expire --broken removes it",
+	    b->id, since, b->has_begin ? "WAL behind " : "all WAL",
+	    b->has_begin ? from : "");
+}
+
+void
+check_backups(struct findings *found, const struct conf *c,
+    const struct backup_list *backups, const struct index *x)
+{
+	const struct backup *good = newest(backups, true);
+	int64_t now = store_time(backups, x);
+
+	check_newest(found, c, backups);
+	for (size_t i = 0; i < backups->n; i++) {
+		const struct backup *b = &backups->list[i];
+
+		if (b->state == BACKUP_UNFINISHED ||
+		    b->state == BACKUP_DELETING)
+			check_unfinished(found, c, b, now);
+		if (b->state == BACKUP_DAMAGED)
+			findings_add(found,
+			    good == NULL ? NAGIOS_CRITICAL : NAGIOS_WARNING,
+			    "damaged backup", "%s cannot be restored: %s",
+			    b->id, b->why);
+	}
+}
+
+int
+check_hole(const struct conf *c, const struct backup_list *backups,
+    const struct line *l, uint64_t behind)
+{
+	const struct index_timeline *t = index_timeline(
+	    l->index, l->history.tli);
+
+	for (size_t i = 0; t != NULL && i < backups->n; i++) {
+		const struct backup *b = &backups->list[i];
+
+		if (b->state == BACKUP_COMPLETE &&
+		    plan_is_on_line(t, &b->info) &&
+		    b->info.start_lsn / b->info.segsize >= behind)
+			return conf_number(c, OPT_KEEP_WAL) != 0
+			    ? NAGIOS_OK
+			    : NAGIOS_WARNING;
+	}
+	return NAGIOS_CRITICAL;
+}

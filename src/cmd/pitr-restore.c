@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * pitr-restore DEST: a cluster as it was at some moment, in a new data
+ * directory.  First the plan, from the repository alone; nothing is touched
+ * before it is known that there is a way.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "exitcode.h"
+#include "log.h"
+#include "process.h"
+#include "restore_job.h"
+
+static const char usage[] = "pitr-restore [option ...] DEST";
+static const char about[] =
+    "Bring a cluster back, as it was at some moment, into the new data "
+    "directory DEST.\n"
+    "Exit status: 0 done; 1 failed; 2 the target cannot be reached (the "
+    "nearest moments\nthat can are named); 3 usage or configuration.";
+
+static int
+make_plan(struct restore_job *j, struct fail *f)
+{
+	struct repository *r = &j->setup.repos[j->store];
+
+	if (index_load(r, &j->id, &j->index, f) != 0)
+		return -1;
+	j->has_index = true;
+	if (backup_list_load(r, &j->backups, f) != 0)
+		return -1;
+	j->has_backups = true;
+	if (plan_make(&j->index, &j->backups, &j->target, &j->plan, f) != 0)
+		return -1;
+	j->has_plan = true;
+	return 0;
+}
+
+/* What cannot be read may have been the better choice. */
+static void
+warn_of_damage(struct restore_job *j)
+{
+	for (size_t i = 0; i < j->backups.n; i++) {
+		const struct backup *b = &j->backups.list[i];
+
+		if (b->state == BACKUP_DAMAGED)
+			restore_warn(j,
+			    "backup %s is damaged and is not used: %s", b->id,
+			    b->why);
+	}
+}
+
+static int
+find_places(struct restore_job *j, struct fail *f)
+{
+	struct restore_where where = { .dest = j->dest,
+		.map = j->maps,
+		.n_map = j->n_maps,
+		.tablespace_dir = conf_text(
+		    j->setup.conf, OPT_TABLESPACE_DIR, NULL) };
+
+	if (j->dest == NULL)
+		return 0;
+	if (restore_places(&j->set, &where, &j->places, f) != 0)
+		return -1;
+	j->has_places = true;
+	return restore_check_places(&j->places, f);
+}
+
+static void
+warn_of_fork(struct restore_job *j)
+{
+	if (j->plan.fork && (j->standby || j->action == RESTORE_PAUSE))
+		restore_warn(j,
+		    "the way leads over a fork of timelines: if a transaction "
+		    "was prepared in that segment, a hot standby ends there "
+		    "(\"requested WAL segment ... has already been removed\"); "
+		    "then use --action promote or shutdown");
+}
+
+/* Everything that can be known before anything is touched. */
+static int
+prepare(struct restore_job *j, struct fail *f)
+{
+	struct repository *r = &j->setup.repos[j->store];
+
+	if (restore_set_load(r, j->plan.backup.id, &j->set, f) != 0)
+		return -1;
+	j->has_set = true;
+	if (restore_set_check_packs(r, &j->set, f) != 0 ||
+	    find_places(j, f) != 0 || restore_compose_command(j, f) != 0)
+		return -1;
+	restore_compare_hosts(j);
+	warn_of_damage(j);
+	warn_of_fork(j);
+	if (j->dest == NULL)
+		return 0;
+	if (j->start && restore_find_server(j, f) != 0)
+		return -1;
+	if (!j->plan_only)
+		return restore_check_room(&j->places, f);
+	if (restore_check_room(&j->places, f) != 0)
+		restore_warn(j, "%s", f->cause);
+	return 0;
+}
+
+static void
+show_progress(void *arg, const struct restore_progress *p)
+{
+	meter_show(arg, "restoring", p->done, p->total);
+}
+
+static int
+carry_out(struct restore_job *j, struct fail *f)
+{
+	struct restore_args args = { .repos = j->workers,
+		.n_repos = j->n_workers,
+		.plan = &j->plan,
+		.set = &j->set,
+		.places = &j->places,
+		.restore_command = j->restore_command,
+		.action = j->action,
+		.standby = j->standby,
+		.rejoin = j->rejoin,
+		.progress = show_progress,
+		.arg = &j->meter };
+	int64_t begin = clock_monotonic_ms();
+	int rc;
+
+	meter_begin(&j->meter);
+	rc = restore_run(&args, &j->result, f);
+	meter_end(&j->meter);
+	if (rc != 0)
+		return fail_add(f,
+		    "%s is not complete and cannot be started; remove it",
+		    j->dest);
+	j->restored = true;
+	log_info("restored: %s: backup=%s files=%llu bytes=%llu ms=%lld",
+	    j->dest, j->plan.backup.id, (unsigned long long)j->result.files,
+	    (unsigned long long)j->result.bytes,
+	    (long long)(clock_monotonic_ms() - begin));
+	return 0;
+}
+
+static int
+run(struct restore_job *j, struct fail *f)
+{
+	if (restore_options(j, f) != 0 || setup_stores(&j->setup, f) != 0 ||
+	    restore_open_repository(j, f) != 0 || make_plan(j, f) != 0)
+		return -1;
+	if (!j->plan.reachable) {
+		restore_report_unreachable(j);
+		return EXIT_UNREACHABLE;
+	}
+	if (prepare(j, f) != 0)
+		return -1;
+	if (!j->plan_only) {
+		for (size_t i = 0; i < j->n_warnings; i++)
+			log_warning("restore: %s", j->warnings[i]);
+		if (carry_out(j, f) != 0 ||
+		    (j->start && restore_start(j, f) != 0))
+			return -1;
+	}
+	restore_report(j);
+	return EXIT_FINE;
+}
+
+static void
+job_clear(struct restore_job *j)
+{
+	if (j->has_places)
+		restore_places_clear(&j->places);
+	if (j->has_set)
+		restore_set_clear(&j->set);
+	if (j->has_plan)
+		plan_clear(&j->plan);
+	if (j->has_backups)
+		backup_list_clear(&j->backups);
+	if (j->has_index)
+		index_clear(&j->index);
+	for (size_t i = 0; i < j->n_workers; i++)
+		store_free(j->worker_stores[i]);
+	for (size_t i = 0; i < j->n_maps; i++)
+		free(j->maps[i].old);
+	setup_clear(&j->setup);
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct restore_job job;
+	struct fail f = { .kind = FAIL_NONE };
+	int rc;
+
+	process_begin();
+	/* A file that may not grow is an error like any other. */
+	(void)signal(SIGXFSZ, SIG_IGN);
+	log_setup("pitr-restore", LOG_INFO, false);
+	if (setup_help(CMD_PITR_RESTORE, usage, about, argc, argv) != 0)
+		return EXIT_FINE;
+	rc = setup_conf(&job.setup, CMD_PITR_RESTORE, argc - 1, argv + 1, &f);
+	if (rc == 0)
+		rc = run(&job, &f);
+	if (rc < 0) {
+		log_fail(LOG_ERROR, "not restored", &f);
+		rc = exitcode_walvault(&f);
+	}
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		log_error("standard output: cannot write");
+		rc = rc == EXIT_FINE ? EXIT_PROBLEM : rc;
+	}
+	job_clear(&job);
+	return rc;
+}

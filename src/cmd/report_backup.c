@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* A finished backup, told: see report_backup.h. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "clock.h"
+#include "json.h"
+#include "log.h"
+#include "lsn.h"
+#include "report_backup.h"
+
+void
+report_backup_log(const struct basebackup_result *r)
+{
+	const struct manifest_summary *s = &r->summary;
+	char start[LSN_TEXT], stop[LSN_TEXT];
+
+	for (size_t i = 0; i < r->n_bad; i++)
+		log_error("damaged page: %s: block %" PRIu32
+		          ": its checksum is wrong",
+		    r->bad[i].path, r->bad[i].block);
+	if (s->bad_pages > r->n_bad)
+		log_error(
+		    "damaged pages: %" PRIu64 " more", s->bad_pages - r->n_bad);
+	lsn_format(s->start_lsn, start);
+	lsn_format(s->stop_lsn, stop);
+	log_info("backup complete: %s: files=%" PRIu64 " bytes=%" PRIu64
+	         " stored=%" PRIu64 " packs=%" PRIu64
+	         " start_lsn=%s stop_lsn=%s timeline=%" PRIu32
+	         " bad_pages=%" PRIu64 " ms=%" PRId64,
+	    s->id, s->files, s->bytes, s->stored, r->packs, start, stop,
+	    s->stop_tli, s->bad_pages, r->ms);
+}
+
+static void
+json_annotations(struct json *j, const char *text)
+{
+	json_object(j, "annotations");
+	while (*text != '\0') {
+		char key[1024], value[1024];
+		size_t len = strcspn(text, "\n"), n = strcspn(text, "=");
+
+		if (n < len) {
+			(void)snprintf(key, sizeof key, "%.*s", (int)n, text);
+			(void)snprintf(value, sizeof value, "%.*s",
+			    (int)(len - n - 1), text + n + 1);
+			json_string(j, key, value);
+		}
+		text += len;
+		text += *text == '\n';
+	}
+	json_end_object(j);
+}
+
+static void
+json_positions(struct json *j, const struct manifest_summary *s)
+{
+	char text[CLOCK_TEXT], lsn[LSN_TEXT];
+
+	lsn_format(s->start_lsn, lsn);
+	json_string(j, "start_lsn", lsn);
+	json_int(j, "start_timeline", s->start_tli);
+	lsn_format(s->stop_lsn, lsn);
+	json_string(j, "stop_lsn", lsn);
+	json_int(j, "stop_timeline", s->stop_tli);
+	clock_format(s->start_time, text);
+	json_string(j, "start_time", text);
+	clock_format(s->stop_time, text);
+	json_string(j, "stop_time", text);
+}
+
+static void
+json_bad(struct json *j, const struct basebackup_result *r)
+{
+	json_int(j, "bad_pages", (int64_t)r->summary.bad_pages);
+	json_array(j, "bad");
+	for (size_t i = 0; i < r->n_bad; i++) {
+		json_object(j, NULL);
+		json_string(j, "path", r->bad[i].path);
+		json_int(j, "block", r->bad[i].block);
+		json_end_object(j);
+	}
+	json_end_array(j);
+}
+
+static void
+print_json(const struct basebackup_result *r, const char *cluster)
+{
+	const struct manifest_summary *s = &r->summary;
+	struct json j = { 0 };
+	char sysid[24];
+
+	(void)snprintf(sysid, sizeof sysid, "%" PRIu64, s->sysid);
+	json_object(&j, NULL);
+	json_int(&j, "format", 1);
+	json_string(&j, "cluster", cluster);
+	json_string(&j, "sysid", sysid);
+	json_int(&j, "generation", s->generation);
+	json_string(&j, "id", s->id);
+	json_string(&j, "type", s->type);
+	json_string(&j, "label", s->label);
+	json_annotations(&j, s->annotations);
+	json_positions(&j, s);
+	json_bool(&j, "from_standby", s->from_standby);
+	json_bool(&j, "checksums", s->checksums);
+	json_bad(&j, r);
+	json_int(&j, "files", (int64_t)s->files);
+	json_int(&j, "bytes", (int64_t)s->bytes);
+	json_int(&j, "stored", (int64_t)s->stored);
+	json_int(&j, "packs", (int64_t)r->packs);
+	json_int(&j, "ms", r->ms);
+	json_end_object(&j);
+	if (j.failed)
+		log_error("standard output: no memory");
+	else
+		(void)printf("%.*s\n", (int)j.text.len, (char *)j.text.data);
+	buf_clear(&j.text);
+}
+
+void
+report_backup_print(
+    const struct basebackup_result *r, const char *cluster, bool json)
+{
+	if (json)
+		print_json(r, cluster);
+	else
+		(void)printf("%s\n", r->summary.id);
+}
