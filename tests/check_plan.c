@@ -100,6 +100,30 @@ archive(struct walmaker *w, uint32_t tli, unsigned from, unsigned n)
 	}
 }
 
+/* As a server that ended in the middle of segment i. */
+static void
+archive_partial(struct walmaker *w, uint32_t tli, unsigned i)
+{
+	struct push_args args = { .repos = &repo,
+		.n_repos = 1,
+		.generation = 1,
+		.compress_level = 1 };
+	struct walname name;
+	struct fail f = { 0 };
+	char path[700];
+	int fd;
+
+	walname_segment(tli, w->start / SEG + i, w->segsize, &name);
+	(void)snprintf(
+	    path, sizeof path, "%s/%s.partial", pg_wal, name.text);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	require(fd >= 0);
+	require(io_write(fd, walmaker_segment(w, i), SEG) == 0);
+	(void)close(fd);
+	if (push_file(&args, path, &f) != 0)
+		ck_abort_msg("%s: %s", f.object, f.cause);
+}
+
 static void
 archive_history(uint32_t tli, const char *text)
 {
@@ -325,6 +349,54 @@ START_TEST(a_missing_segment_is_named_with_the_moments_on_both_sides)
 }
 END_TEST
 
+START_TEST(latest_is_no_end_that_a_newer_backup_lies_behind)
+{
+	struct world v = { .w = WALMAKER_DEFAULT };
+	struct made_backup a;
+
+	make_repository();
+	walmaker_begin(&v.w, SEG, 9);
+	fill(&v, 0, 9);
+	archive(&v.w, 1, 0, 4);
+	a = backup_in(&v, 1);
+	make_plan(&(struct plan_target){ .type = PLAN_LATEST });
+	require(p.reachable);
+	(void)backup_in(&v, 7);
+	make_plan(&(struct plan_target){ .type = PLAN_LATEST });
+	require(!p.reachable && p.before.known);
+	make_plan(&(struct plan_target){ .type = PLAN_LATEST, .backup = a.id });
+	require(!p.reachable && p.before.known);
+	require(strcmp(p.missing, "000000010000000000000005") == 0);
+	require(strstr(p.why, "a newer backup shows") != NULL);
+	make_plan(
+	    &(struct plan_target){ .type = PLAN_LSN, .lsn = p.before.lsn });
+	require(p.reachable && strcmp(p.backup.id, a.id) == 0);
+	clear();
+	walmaker_end(&v.w);
+}
+END_TEST
+
+START_TEST(latest_is_no_end_that_a_partial_segment_lies_behind)
+{
+	struct world v = { .w = WALMAKER_DEFAULT };
+
+	make_repository();
+	walmaker_begin(&v.w, SEG, 9);
+	fill(&v, 0, 9);
+	archive(&v.w, 1, 0, 4);
+	(void)backup_in(&v, 1);
+	archive_partial(&v.w, 1, 4);
+	make_plan(&(struct plan_target){ .type = PLAN_LATEST });
+	require(p.reachable && p.partial_key[0] != '\0');
+	archive_partial(&v.w, 1, 5);
+	make_plan(&(struct plan_target){ .type = PLAN_LATEST });
+	require(!p.reachable && p.before.known);
+	require(strcmp(p.missing, "000000010000000000000005") == 0);
+	clear();
+	walmaker_end(&v.w);
+}
+END_TEST
+
 START_TEST(neighbours_by_name_that_do_not_join_are_no_chain)
 {
 	struct world v = { .w = WALMAKER_DEFAULT }, other;
@@ -455,10 +527,10 @@ START_TEST(two_lines_that_differ_are_ambiguous_until_one_is_named)
 	require(!p.reachable && strstr(p.why, "--timeline") != NULL);
 	make_plan(&(struct plan_target){
 	    .type = PLAN_LATEST, .line = PLAN_NUMBER, .tli = 1 });
-	require(p.reachable && p.tli == 1 && !p.fork);
+	require(p.reachable && p.tli == 1 && p.history.n == 0);
 	make_plan(
 	    &(struct plan_target){ .type = PLAN_LATEST, .line = PLAN_NEWEST });
-	require(p.reachable && p.tli == 2 && p.fork);
+	require(p.reachable && p.tli == 2 && p.history.n == 1);
 	make_plan(
 	    &(struct plan_target){ .type = PLAN_LATEST, .line = PLAN_CURRENT });
 	require(p.reachable && p.tli == 1);
@@ -612,6 +684,8 @@ main(void)
 	        a_time_before_the_backups_end_is_not_reached_from_it,
 	        a_stamp_from_the_future_before_the_backup_counts_for_nothing,
 	        a_missing_segment_is_named_with_the_moments_on_both_sides,
+	        latest_is_no_end_that_a_newer_backup_lies_behind,
+	        latest_is_no_end_that_a_partial_segment_lies_behind,
 	        neighbours_by_name_that_do_not_join_are_no_chain,
 	        a_position_behind_the_last_record_is_the_last_record,
 	        a_restore_point_given_twice_is_not_guessed,

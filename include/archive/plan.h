@@ -111,7 +111,6 @@ struct plan {
 	struct walname first_segment, last_segment;
 	uint64_t first_segno, last_segno;
 	uint64_t segments, wal_stored;
-	bool fork; /* the chain passes from one timeline to another */
 	/* The last segment is there only as .partial, under this key; then
 	 * last_segno counts it. */
 	char partial_key[LAYOUT_KEY_MAX];

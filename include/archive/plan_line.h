@@ -17,6 +17,9 @@ struct way {
 	uint32_t tli;
 	struct way_backup *backups; /* by stop LSN, the newest first */
 	size_t n;
+	/* What tells of WAL that was once there, whoever asks for which backup:
+	 * the last end of a backup, the last partial segment (0: none). */
+	uint64_t backup_end, partial_segno;
 	bool loaded;
 	uint64_t from; /* the first segment that was asked for */
 	struct line line;

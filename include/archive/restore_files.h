@@ -66,6 +66,9 @@ int restore_unpack(struct restore *r, struct fail *f);
 /* Settings, signal file, label, map, plan. */
 int restore_make_settings(struct restore *r, struct fail *f);
 
+/* Segments that the server looks for in pg_wal and never asks for. */
+int restore_place_wal(struct restore *r, struct fail *f);
+
 /* PostgreSQL's own manifest of what is there now. */
 int restore_make_manifest(
     struct restore *r, const struct buf *control, struct fail *f);

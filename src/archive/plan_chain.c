@@ -65,8 +65,6 @@ count_segments(const struct way *w, const struct way_run *r, struct plan *p)
 		p->segments++;
 		p->wal_stored += s->stored;
 		p->last_segment = s->name;
-		if (s->name.tli != p->first_segment.tli)
-			p->fork = true;
 		if (s->key != NULL)
 			(void)snprintf(p->partial_key, sizeof p->partial_key,
 			    "%s", s->key);

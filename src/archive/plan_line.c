@@ -201,6 +201,41 @@ is_name_twice(struct way *w, struct plan *p, struct fail *f)
 	return 1;
 }
 
+/*
+ * Does the run end where the line does?  A hole shows by what follows it:
+ * segments, or only a newer backup or a partial segment, whose WAL is lost.
+ */
+static bool
+is_end_of_line(const struct way *w, const struct way_run *r)
+{
+	const struct line_segment *last = &w->line.segment[r->last];
+
+	if (r->last + 1 < w->line.n)
+		return false;
+	/* Of two partial segments the first was once complete. */
+	return last->segno + (last->key == NULL) >= w->partial_segno &&
+	    line_end_lsn(last) >= w->backup_end;
+}
+
+/* Say what is in the way behind a run that is not the line's end. */
+static void
+hole(const struct way *w, const struct way_run *r, struct plan *p)
+{
+	const struct line_segment *last = &w->line.segment[r->last];
+	struct walname name;
+
+	if (r->last + 1 < w->line.n) {
+		way_broken(w, r->last, p);
+		return;
+	}
+	name_on_line(w, last->segno + (last->key == NULL), &name);
+	(void)snprintf(p->missing, sizeof p->missing, "%s", name.text);
+	(void)snprintf(p->why, sizeof p->why,
+	    "%s is missing: a %s shows that the WAL went on", name.text,
+	    line_end_lsn(last) < w->backup_end ? "newer backup"
+	                                       : "later partial segment");
+}
+
 /* From this backup: 0 reachable, 1 not (p->why), -1. */
 static int
 try_backup(
@@ -217,8 +252,8 @@ try_backup(
 	}
 	if (w->target->type == PLAN_IMMEDIATE)
 		return way_immediate(w, &r, p, f);
-	if (w->target->type == PLAN_LATEST && r.last + 1 < w->line.n) {
-		way_broken(w, r.last, p);
+	if (w->target->type == PLAN_LATEST && !is_end_of_line(w, &r)) {
+		hole(w, &r, p);
 		return 1;
 	}
 	if (find_target(w, &r, &a, f) != 0)
@@ -323,12 +358,17 @@ choose_backups(struct way *w, const struct backup_list *all, struct fail *f)
 		const struct backup *b = &all->list[i];
 
 		if (b->state != BACKUP_COMPLETE ||
-		    (w->target->backup != NULL &&
-		        strcmp(w->target->backup, b->id) != 0) ||
 		    !plan_is_on_line(t != NULL ? t : &bare, &b->info))
 			continue;
-		w->backups[w->n++].backup = b;
+		if (w->backup_end < b->info.stop_lsn)
+			w->backup_end = b->info.stop_lsn;
+		if (w->target->backup == NULL ||
+		    strcmp(w->target->backup, b->id) == 0)
+			w->backups[w->n++].backup = b;
 	}
+	for (size_t i = 0; t != NULL && i < t->partials.n; i++)
+		if (w->partial_segno < t->partials.list[i].segno)
+			w->partial_segno = t->partials.list[i].segno;
 	if (w->n > 1)
 		qsort(w->backups, w->n, sizeof *w->backups, newest_first);
 	return 0;

@@ -14,7 +14,6 @@
 
 #include "io.h"
 #include "log.h"
-#include "object.h"
 #include "restore_files.h"
 
 #define CONTROL_FILE "global/pg_control"
@@ -139,79 +138,6 @@ prepare_control(struct restore *r, struct fail *f)
 	return 0;
 }
 
-/* The last stage for a partial segment: a file in pg_wal. */
-struct segment_file {
-	struct stream stream;
-	const struct restore *restore;
-	const char *path;
-	int fd;
-};
-
-static int
-segment_write(
-    struct stream *stream, const void *bytes, size_t len, struct fail *f)
-{
-	struct segment_file *s = (struct segment_file *)stream;
-
-	return io_write(s->fd, bytes, len) == 0
-	    ? 0
-	    : restore_failed(s->restore, s->path, "write", f);
-}
-
-static int
-segment_finish(struct stream *stream, struct fail *f)
-{
-	(void)stream;
-	(void)f;
-	return 0;
-}
-
-static void
-segment_free(struct stream *stream)
-{
-	(void)stream;
-}
-
-static const struct stream_ops segment_ops = {
-	.write = segment_write, .finish = segment_finish, .free = segment_free
-};
-
-/* What is archived only as .partial the server finds in pg_wal. */
-static int
-place_partial(struct restore *r, struct fail *f)
-{
-	const struct plan *p = r->args->plan;
-	struct repository *repo = &r->args->repos[0];
-	struct object_seen seen;
-	struct walname name;
-	char path[64];
-	struct segment_file s = {
-		.stream.ops = &segment_ops, .restore = r, .path = path
-	};
-	struct restore_file file = { .path = path, .mode = r->file_mode };
-	int rc;
-
-	if (p->partial_key[0] == '\0')
-		return 0;
-	walname_segment(
-	    p->last_segment.tli, p->last_segno, p->index->id.segsize, &name);
-	(void)snprintf(path, sizeof path, "pg_wal/%s", name.text);
-	s.fd = restore_open(r, &file, O_WRONLY | O_CREAT | O_TRUNC, f);
-	if (s.fd < 0)
-		return -1;
-	rc = object_read(
-	    repo->store, &repo->layout, p->partial_key, &s.stream, &seen, f);
-	if (rc == 1)
-		rc = fail_set(
-		    f, FAIL_ABSENT, p->partial_key, "it has vanished");
-	if (rc == 0 && seen.plain.len != p->index->id.segsize)
-		rc = fail_set(f, FAIL_DAMAGED, p->partial_key,
-		    "not as long as a segment");
-	if (close(s.fd) != 0 && rc == 0)
-		rc = restore_failed(r, path, "close", f);
-	return rc;
-}
-
 static int
 sync_path(const struct restore *r, const char *path, int flags, struct fail *f)
 {
@@ -316,7 +242,7 @@ fill(struct restore *r, int *fds, struct fail *f)
 {
 	if (restore_make_tree(r, f) != 0 || open_places(r, fds, f) != 0 ||
 	    restore_unpack(r, f) != 0 || prepare_control(r, f) != 0 ||
-	    restore_make_settings(r, f) != 0 || place_partial(r, f) != 0 ||
+	    restore_make_settings(r, f) != 0 || restore_place_wal(r, f) != 0 ||
 	    restore_make_manifest(r, &r->kept[KEPT_CONTROL], f) != 0 ||
 	    sync_all(r, fds, f) != 0)
 		return -1;

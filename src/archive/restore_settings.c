@@ -171,19 +171,6 @@ set_limits(const struct restore *r, struct buf *b)
 	    b, "max_locks_per_transaction", d->max_locks_per_xact);
 }
 
-/*
- * Only a hot standby can pause.  But it looks prepared transactions up, and
- * in the segment with a fork it does so in WAL of the parent timeline, which
- * no recovery fetches.
- */
-static int
-set_hot_standby(const struct restore *r, struct buf *b)
-{
-	if (r->args->action == RESTORE_PAUSE)
-		return add_text(b, "hot_standby = on\n");
-	return r->args->plan->fork ? add_text(b, "hot_standby = off\n") : 0;
-}
-
 static const char begins[] = "# Begin of pitr-restore's settings.  Remove them "
                              "once recovery has ended.\n";
 static const char ends[] = "# End of pitr-restore's settings.\n";
@@ -205,7 +192,9 @@ format_settings(const struct restore *r, struct buf *b)
 	        set_text(b, "primary_slot_name", "") != 0 ||
 	        set_number(b, "recovery_min_apply_delay", 0) != 0))
 		return -1;
-	if (!a->standby && set_hot_standby(r, b) != 0)
+	/* Only a hot standby can pause. */
+	if (!a->standby && a->action == RESTORE_PAUSE &&
+	    add_text(b, "hot_standby = on\n") != 0)
 		return -1;
 	if (restore_has_in_place(a->set) &&
 	    add_text(b, "allow_in_place_tablespaces = on\n") != 0)

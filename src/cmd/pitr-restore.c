@@ -70,17 +70,6 @@ find_places(struct restore_job *j, struct fail *f)
 	return restore_check_places(&j->places, f);
 }
 
-static void
-warn_of_fork(struct restore_job *j)
-{
-	if (j->plan.fork && (j->standby || j->action == RESTORE_PAUSE))
-		restore_warn(j,
-		    "the way leads over a fork of timelines: if a transaction "
-		    "was prepared in that segment, a hot standby ends there "
-		    "(\"requested WAL segment ... has already been removed\"); "
-		    "then use --action promote or shutdown");
-}
-
 /* Everything that can be known before anything is touched. */
 static int
 prepare(struct restore_job *j, struct fail *f)
@@ -95,7 +84,6 @@ prepare(struct restore_job *j, struct fail *f)
 		return -1;
 	restore_compare_hosts(j);
 	warn_of_damage(j);
-	warn_of_fork(j);
 	if (j->dest == NULL)
 		return 0;
 	if (j->start && restore_find_server(j, f) != 0)

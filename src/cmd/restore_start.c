@@ -338,12 +338,6 @@ explain(
 	(void)fail_set(f, FAIL_DAMAGED, j->dest,
 	    "the server ended before it had recovered: %s",
 	    w->fatal[0] != '\0' ? w->fatal : "see its log");
-	if (strstr(w->fatal, "has already been removed") != NULL)
-		return fail_hint(f,
-		    "a transaction was prepared in the segment where the "
-		    "timelines fork, and the server looks for it in the old "
-		    "timeline's file: restore into an empty directory with "
-		    "--action shutdown, or to a moment behind its end");
 	return fail_hint(f,
 	    "the data directory is left as it is; the log is %s",
 	    j->server.log);

@@ -229,10 +229,9 @@ def assert_recovery_agrees(world, base, question):
         "recovery_target_timeline": str(question.timeline),
     }
     for settings in (question.settings, same_by_lsn):
-        # Not a hot standby on the way: one that replays a fork checks its prepared
-        # transactions there, looks for the parent's copy of the fork segment, which no
-        # recovery asks an archive for, and ends ("requested WAL segment … removed").
-        recovered = base.recover(world.repo, hot_standby="off", **settings)
+        recovered = base.restore(world.repo, **settings)
+        base.bring_fork_segments(world.repo, recovered.data, question.timeline)
+        recovered.start().wait_promoted()
         rows = dict(recovered.sql("SELECT id, value FROM rows"))
         differing = rows.items() ^ question.answer.rows.items()
         assert not differing, (settings, question.words, sorted(row for row, _ in differing))

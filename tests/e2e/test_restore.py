@@ -36,6 +36,7 @@ from walvault_test.restoring import (
 from walvault_test.tracer import Fail, KillAll, trace
 
 ROWS = "SELECT count(*), max(i) FROM t"
+IN_RECOVERY = "SELECT pg_is_in_recovery()"
 
 
 class World:
@@ -983,21 +984,30 @@ def test_a_server_that_cannot_recover_is_stopped_and_its_log_shown():
     assert not (destination / "postmaster.pid").exists()
 
 
-@majors(13, 15, 18)
-def test_a_prepared_transaction_in_the_fork_segment_does_not_stop_a_promotion(major):
-    world = World(major, max_prepared_transactions=10)
-    world.pg.archive_all()
-    world.pg.stop()
+def promote_in_place(world, mode="fast"):
+    """The next timeline; after mode "immediate" it forks in the segment being written."""
+    world.pg.stop(mode)
     (world.pg.data / "standby.signal").touch()
     world.pg.configure(restore_command=world.repo.restore_command())
     world.pg.start()
     world.pg.promote()
+
+
+def prepare_transaction(world, value, name):
     connection = world.pg.connect()
     with connection.cursor() as cursor:
         cursor.execute("BEGIN")
-        cursor.execute("INSERT INTO t VALUES (7000)")
-        cursor.execute("PREPARE TRANSACTION 'in the fork'")
+        cursor.execute("INSERT INTO t VALUES (%s)", (value,))
+        cursor.execute(f"PREPARE TRANSACTION '{name}'")
     connection.close()
+
+
+@majors(13, 15, 18)
+def test_a_prepared_transaction_in_the_fork_segment_does_not_stop_a_promotion(major):
+    world = World(major, max_prepared_transactions=10)
+    world.pg.archive_all()
+    promote_in_place(world)
+    prepare_transaction(world, 7000, "in the fork")
     world.commit(2000)
     world.destroy()
     started = restore_and_start(world.repo)
@@ -1005,6 +1015,67 @@ def test_a_prepared_transaction_in_the_fork_segment_does_not_stop_a_promotion(ma
     assert started.sql("SELECT gid FROM pg_prepared_xacts") == [("in the fork",)]
     started.sql("COMMIT PREPARED 'in the fork'")
     assert started.sql(ROWS) == [(102, 7000)]
+
+
+def fork_points(world, timeline):
+    path = world.repo.directory / "history"
+    world.repo.walfetch(f"{timeline:08X}.history", path).expect(0)
+    return [parse_lsn(line.split()[1]) for line in path.read_text().splitlines() if line.strip()]
+
+
+def world_with_two_forks_in_one_segment(major):
+    """A transaction prepared on each timeline, all in one segment; and a moment on each."""
+    world = World(major, max_prepared_transactions=10)
+    world.pg.archive_all()
+    moments = []
+    for timeline in (1, 2, 3):
+        prepare_transaction(world, timeline * 1000, f"on {timeline}")
+        xid, _, _ = world.commit(timeline * 1000 + 1)
+        moments.append(xid)
+        world.commit(timeline * 1000 + 2)
+        if timeline < 3:
+            promote_in_place(world, "immediate")
+    segment = world.pg.archive_all()
+    names = [segment_name(3, lsn, world.pg.segsize) for lsn in fork_points(world, 3)]
+    assert names == [segment, segment]
+    world.destroy()
+    return world, moments
+
+
+@majors(13, 15, 18)
+def test_prepared_transactions_in_a_segment_with_forks_are_found_whatever_the_action(major):
+    world, moments = world_with_two_forks_in_one_segment(major)
+    for timeline, xid in enumerate(moments, start=1):
+        target = ("--to-xid", xid, "--timeline", "3")
+        names = [(f"on {number}",) for number in range(1, timeline + 1)]
+        for action in ("pause", "promote"):
+            started = restore_and_start(world.repo, *target, "--action", action)
+            assert started.sql(ROWS) == [(100 + 2 * timeline - 1, timeline * 1000 + 1)]
+            if action == "pause":
+                started.sql("SELECT pg_wal_replay_resume()")
+                wait_until(lambda: not started.value(IN_RECOVERY), "recovery to end")
+            assert sorted(started.sql("SELECT gid FROM pg_prepared_xacts")) == names
+            started.stop()
+        result, _ = restore(
+            world.repo, "--start", "--bindir", world.pg.bin, *target, "--action", "shutdown"
+        )
+        result.expect(0)
+
+
+def test_a_server_that_archives_again_leaves_the_parents_fork_segments_alone():
+    world, _ = world_with_two_forks_in_one_segment(15)
+    stored = world.repo.objects()
+    result, destination = restore(world.repo, "--rejoin-archive", "--action", "promote")
+    result.expect(0)
+    restored = as_postgres(world.repo, destination, **world.pg.settings).start()
+    restored.wait_promoted()
+    for _ in range(3):  # until the segments of the fork may be removed
+        restored.archive_all()
+        restored.sql("CHECKPOINT")
+    restored.archive_all()
+    assert restored.value("SELECT failed_count FROM pg_stat_archiver") == 0
+    added = set(world.repo.objects()) - set(stored)
+    assert added and all("/00000004" in key for key in added), added
 
 
 def test_configuration_that_lay_outside_is_restored_into_the_directory():

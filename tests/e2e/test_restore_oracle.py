@@ -110,20 +110,15 @@ def assert_plan_agrees(world, question, base):
 
 
 def assert_restore_agrees(world, question, base):
-    """False where the server itself cannot: its way to a PREPARE in the segment of a fork."""
     words = words_for(question, base)
     result, destination = restore(
         world.repo, "--start", "--json", "--bindir", world.repo.pg.bin, *words, "--action", "promote"
     )
-    if result.status == 1 and "has already been removed" in result.err:
-        assert "a transaction was prepared in the segment where the timelines fork" in result.err
-        return False
     started = Started(destination, result.expect(0).json())
     rows = dict(started.sql("SELECT id, value FROM rows"))
     differing = rows.items() ^ question.answer.rows.items()
     assert not differing, (words, sorted(row for row, _ in differing))
     started.stop()
-    return True
 
 
 def assert_default_backup_serves(world, asker, question):
@@ -156,4 +151,5 @@ def test_plans_and_restores_agree_with_the_oracle_on_every_timeline(major):
         asker = rng.choice(askers)
         question = asker.ask()
         if is_settled(question, asker.base) and is_reachable(question, asker.base):
-            restored += assert_restore_agrees(world, question, asker.base)
+            assert_restore_agrees(world, question, asker.base)
+            restored += 1

@@ -110,6 +110,23 @@ class BaseCopy:
         }
         return Postgres(self.major, data, self.segsize, **settings)
 
+    def bring_fork_segments(self, repo, data, timeline):
+        """The parents' copies of the segments with a fork, as walfetch(1) tells to."""
+        if timeline == 1:
+            return
+        history = data.parent / "history"
+        repo.walfetch(f"{timeline:08X}.history", history, cwd=data).expect(0)
+        lines = [line.split() for line in history.read_text().splitlines() if line.strip()]
+        ancestors = [(int(line[0]), parse_lsn(line[1])) for line in lines]
+        for parent, switch in ancestors:
+            start = switch - switch % self.segsize
+            if switch == start or start + self.segsize <= self.start_lsn:
+                continue
+            later = [tli for tli, end in ancestors if end >= start + self.segsize]
+            child = segment_name(min([*later, timeline]), start, self.segsize)
+            path = f"pg_wal/{segment_name(parent, start, self.segsize)}"
+            repo.walfetch(child, path, cwd=data).expect(0)
+
     def recover(self, repo, **settings):
         """Restores, starts, and waits until recovery has ended by promotion."""
         return self.restore(repo, **settings).start().wait_promoted()
