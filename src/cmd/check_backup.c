@@ -9,7 +9,22 @@
 
 #define DAY_MS ((uint64_t)86400000)
 
-/* The newest complete one by its stop time; NULL if there is none. */
+/* Two hosts' clocks may be so far apart, in microseconds. */
+#define CLOCKS_DIFFER INT64_C(300000000)
+
+/*
+ * By place in the WAL, not by time: a backup taken while the clock was wrong
+ * must not hide for years that no other one is made.
+ */
+static bool
+is_newer(const struct manifest_summary *a, const struct manifest_summary *b)
+{
+	if (a->stop_tli != b->stop_tli)
+		return a->stop_tli > b->stop_tli;
+	return a->stop_lsn > b->stop_lsn;
+}
+
+/* The newest complete one; NULL if there is none. */
 static const struct backup *
 newest(const struct backup_list *l, bool good)
 {
@@ -21,7 +36,7 @@ newest(const struct backup_list *l, bool good)
 		if (b->state != BACKUP_COMPLETE ||
 		    (good && b->info.bad_pages > 0))
 			continue;
-		if (best == NULL || b->info.stop_time > best->info.stop_time)
+		if (best == NULL || is_newer(&b->info, &best->info))
 			best = b;
 	}
 	return best;
@@ -79,10 +94,15 @@ check_newest(
 		    b == NULL ? ", and no good backup is there" : "");
 	if (b == NULL)
 		return;
+	clock_format(b->info.stop_time, stop);
+	if (b->info.stop_time > clock_now() + CLOCKS_DIFFER)
+		findings_add(found, NAGIOS_WARNING, "backup clock",
+		    "backup %s ended at %s, which is in the future: was the "
+		    "server's clock wrong, or is this host's?",
+		    b->id, stop);
 	if (clock_now() > b->info.stop_time)
 		age_ms = (uint64_t)(clock_now() - b->info.stop_time) / 1000;
 	level = age_level(c, age_ms);
-	clock_format(b->info.stop_time, stop);
 	/* For people: whole days, from two on. */
 	age_ms -= age_ms % (age_ms < 2 * DAY_MS ? 60000 : DAY_MS);
 	units_format(age_ms, UNITS_MS, age);

@@ -6,11 +6,11 @@ import os
 import shutil
 import signal
 import subprocess
-import time
+from datetime import datetime, timezone
 
 from walvault_test import Postgres, Repository, at_end, majors, seeded_random, time_limit, wait_until
 from walvault_test.cases import new_directory
-from walvault_test.fakeclock import program_clock
+from walvault_test.fakeclock import FakeClock, program_clock
 from walvault_test.programs import clean_environment, program
 from walvault_test.restoring import plan, restore_and_start
 from walvault_test.tracer import KillAll, trace
@@ -509,6 +509,16 @@ def test_a_missing_or_shorter_pack_is_found_also_where_only_a_sample_is_read():
     assert {f["object"].rsplit("/", 2)[1] for f in found} >= set(made), found
 
 
+def test_a_damaged_manifest_does_not_hide_another_backups_missing_pack():
+    _, repo, made = backed_up(3)
+    flip(repo.system_directory() / "backup" / made[0] / "manifest")
+    pack = sorted(repo.system_directory().glob(f"backup/{made[2]}/pack-*"))[0]
+    pack.unlink()
+    found = verify(repo, "--wal", status=1)
+    assert any(made[0] in f["object"] and "cannot be restored" in f["cost"] for f in found), found
+    assert any(f["object"].endswith(f"{made[2]}/{pack.name}") for f in found), found
+
+
 def test_a_backup_whose_manifest_is_damaged_does_not_count():
     _, repo, made = backed_up(3)
     manifest = repo.system_directory() / "backup" / made[2] / "manifest"
@@ -633,6 +643,25 @@ def test_check_asks_for_a_backup_and_for_a_new_one():
     command = ("check", "--no-server", "--backup-age-warning", "1h", "--backup-age-critical", "2h")
     result = repo.walvault(*command, env=program_clock("+3h")).expect(2)
     assert "base backup" in result.out, result
+
+
+def test_check_is_not_deceived_by_a_backup_that_a_wrong_clock_dated():
+    pg, repo = server()
+    clock = FakeClock()
+    clock.govern(pg)
+    pg.restart()
+    write(pg)
+    clock.jump_to(datetime(2038, 1, 19, 3, 14, 7, tzinfo=timezone.utc))
+    wrong = backup(pg, repo)
+    found = check(repo, status=1)
+    assert wrong in found["backup clock"]["text"], found
+    clock.shift(0)
+    write(pg)
+    right = backup(pg, repo)
+    assert right in check(repo, status=0)["base backup"]["text"]
+    command = ("check", "--no-server", "--backup-age-critical", "2h")
+    result = repo.walvault(*command, env=program_clock("+3h")).expect(2)
+    assert right in result.out, result
 
 
 def test_a_gap_is_critical_until_a_backup_lies_behind_it():
