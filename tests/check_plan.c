@@ -114,8 +114,7 @@ archive_partial(struct walmaker *w, uint32_t tli, unsigned i)
 	int fd;
 
 	walname_segment(tli, w->start / SEG + i, w->segsize, &name);
-	(void)snprintf(
-	    path, sizeof path, "%s/%s.partial", pg_wal, name.text);
+	(void)snprintf(path, sizeof path, "%s/%s.partial", pg_wal, name.text);
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	require(fd >= 0);
 	require(io_write(fd, walmaker_segment(w, i), SEG) == 0);

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from datetime import datetime, timezone
 
 from walvault_test import Postgres, Repository, at_end, majors, seeded_random, time_limit, wait_until
