@@ -185,19 +185,49 @@ START_TEST(more_than_fits_in_memory_comes_back_the_same)
 }
 END_TEST
 
-START_TEST(a_missing_directory_for_the_temporary_file_is_told)
+/* Add files until the list goes to its file.  What became of that. */
+static int
+overflow(struct copied_list *l)
 {
-	struct copied_list *l = copied_new("/nonexistent/directory");
 	struct copied c = { .size = 0 };
 	int rc = 0;
 
-	for (uint64_t i = 0; i < 100000 && rc == 0; i++) {
-		c.index = i;
+	for (; c.index < 100000 && rc == 0; c.index++)
 		rc = copied_add(l, &c, &f);
-	}
-	ck_assert_int_eq(rc, -1);
+	return rc;
+}
+
+START_TEST(a_missing_directory_for_the_temporary_file_is_told)
+{
+	struct copied_list *l = copied_new("/nonexistent/directory");
+
+	ck_assert_int_eq(overflow(l), -1);
 	ck_assert_str_eq(f.object, "/nonexistent/directory");
 	ck_assert_ptr_nonnull(strstr(f.hint, "spool_dir"));
+	copied_free(l);
+}
+END_TEST
+
+/* Which directory that is depends on where the program was started. */
+START_TEST(a_relative_tmpdir_is_not_obeyed)
+{
+	struct copied_list *l;
+
+	ck_assert_int_eq(setenv("TMPDIR", "nonexistent/directory", 1), 0);
+	l = copied_new(NULL);
+	ck_assert_int_eq(overflow(l), 0);
+	copied_free(l);
+}
+END_TEST
+
+START_TEST(an_absolute_tmpdir_is_obeyed)
+{
+	struct copied_list *l;
+
+	ck_assert_int_eq(setenv("TMPDIR", "/nonexistent/directory", 1), 0);
+	l = copied_new(NULL);
+	ck_assert_int_eq(overflow(l), -1);
+	ck_assert_str_eq(f.object, "/nonexistent/directory");
 	copied_free(l);
 }
 END_TEST
@@ -217,6 +247,8 @@ main(void)
 	tcase_add_test(tc, no_files_are_no_files);
 	tcase_add_test(tc, more_than_fits_in_memory_comes_back_the_same);
 	tcase_add_test(tc, a_missing_directory_for_the_temporary_file_is_told);
+	tcase_add_test(tc, a_relative_tmpdir_is_not_obeyed);
+	tcase_add_test(tc, an_absolute_tmpdir_is_obeyed);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_NORMAL);
