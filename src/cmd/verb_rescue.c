@@ -113,24 +113,6 @@ list_files(struct rescue *x, struct fail *f)
 	return 0;
 }
 
-/* Is it in every store?  1 yes, 0 no, -1. */
-static int
-is_archived(struct rescue *x, const struct walname *name, struct fail *f)
-{
-	for (size_t i = 0; i < x->args.n_repos; i++) {
-		struct repository *r = &x->args.repos[i];
-		struct store_info info;
-		char key[LAYOUT_KEY_MAX];
-		int rc;
-
-		layout_wal(&r->layout, name, NULL, key);
-		rc = store_stat(r->store, key, &info, f);
-		if (rc != 0)
-			return rc < 0 ? -1 : 0;
-	}
-	return 1;
-}
-
 /* The first page says which segment this file was last used for. */
 static bool
 is_itself(const char *path, const struct walname *name)
@@ -199,7 +181,7 @@ rescue_file(struct rescue *x, const struct walname *name, struct fail *f)
 		return 0;
 	}
 	if (name->kind != WALNAME_PARTIAL)
-		rc = is_archived(x, name, f);
+		rc = push_is_archived(&x->args, name, f);
 	if (rc == 1)
 		x->there++;
 	if (rc != 0)
