@@ -13,6 +13,7 @@ struct push {
 	struct walname name;
 	uint64_t sysid;   /* of pg_control; 0 if there is none */
 	bool in_recovery; /* the server is a standby */
+	bool cut_short;   /* set by push_one: see there */
 };
 
 /*
@@ -24,7 +25,9 @@ int push_is_archived(
 
 /*
  * Archive p's file alone.  On 0, p->name.kind tells what it was stored as: an
- * incomplete segment of a finished timeline becomes a partial one.
+ * incomplete segment of a finished timeline becomes a partial one.  On -1 with
+ * refuse_damaged, p->cut_short says that the segment was refused for its WAL
+ * alone, which ends before the segment does: damaged, or not written yet.
  */
 int push_one(struct push *p, struct fail *f);
 

@@ -216,6 +216,7 @@ judge_segment(struct push *p, struct prepared *r, struct fail *f)
 		r->compare_only = true;
 		return 0;
 	}
+	p->cut_short = true;
 	if ((w->flags & WALFACTS_TAIL_ZERO) && is_young(p->path))
 		return fail_set(f, FAIL_TRANSIENT, p->path,
 		    "not filled behind %s, and written to not long ago: the "

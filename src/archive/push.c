@@ -45,6 +45,7 @@ push_one(struct push *p, struct fail *f)
 	bool prepared;
 	int rc;
 
+	p->cut_short = false;
 	ahead_open(&ahead, p);
 	rc = prepare(p, &ahead, &r, f);
 	prepared = rc == 0;
