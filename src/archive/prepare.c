@@ -289,15 +289,10 @@ spool_bytes(const struct push *p, const struct buf *b, struct ahead *ahead,
     struct prepared *r, struct fail *f)
 {
 	struct stream *pipe = new_pipeline(p, ahead, r);
-	int rc;
 
 	if (pipe == NULL)
 		return fail_errno(f, p->path, "memory");
-	rc = stream_write(pipe, b->data, b->len, f);
-	if (rc == 0)
-		rc = stream_finish(pipe, f);
-	stream_free(pipe);
-	return rc;
+	return stream_write_whole(pipe, b->data, b->len, f);
 }
 
 static int
