@@ -10,19 +10,9 @@
 
 #define LEN (11 * IO_CHUNK + 54321)
 
-typedef int write_fn(struct stream *s, const uint8_t *p, size_t len,
-    size_t size, struct fail *f);
-
-static int
-write_copied(
-    struct stream *s, const uint8_t *p, size_t len, size_t size, struct fail *f)
-{
-	return write_in_chunks(s, p, len, size, f);
-}
-
 START_TEST(what_is_written_arrives_in_another_thread_and_in_order)
 {
-	static write_fn *const ways[] = { write_copied, write_in_room };
+	static write_fn *const ways[] = { write_in_chunks, write_in_room };
 	static const size_t sizes[] = { 65536, 100000, IO_CHUNK, SIZE_MAX };
 	uint8_t *p = mixed_bytes(LEN);
 
@@ -174,21 +164,12 @@ START_TEST(the_next_stages_failure_comes_through)
 
 	for (unsigned at = 1; at <= 12; at++) {
 		struct last full = { .fail_at = at };
-		struct fail f = { 0 };
 		struct stream *s = async_new(last_stream(&full));
 
-		ck_assert_ptr_nonnull(s);
-		ck_assert(write_in_chunks(s, p, LEN, IO_CHUNK, &f) != 0 ||
-		    stream_finish(s, &f) != 0);
-		assert_failed(&f, FAIL_SPACE);
-		ck_assert_str_eq(f.object, "last");
+		assert_last_fails(s, &full, p, LEN, IO_CHUNK);
 		/* There is no room where there is no next. */
 		ck_assert_ptr_null(stream_room(s));
-		stream_free(s);
-		ck_assert(full.freed && !full.finished);
-		ck_assert_uint_eq(full.n, at - 1);
-		assert_threads(1);
-		buf_clear(&full.bytes);
+		free_unfinished(s, &full);
 	}
 	free(p);
 }
@@ -200,15 +181,9 @@ START_TEST(the_end_is_what_the_next_stage_says)
 
 	for (size_t i = 0; i < 3; i++) {
 		struct last out = { .answer = answers[i] };
-		struct fail f = { 0 };
-		struct stream *s = async_new(last_stream(&out));
 
-		ck_assert_int_eq(stream_write(s, "x", 1, &f), 0);
-		ck_assert_int_eq(stream_finish(s, &f), answers[i]);
-		if (answers[i] < 0)
-			assert_failed(&f, FAIL_DENIED);
-		stream_free(s);
-		buf_clear(&out.bytes);
+		assert_last_answers(async_new(last_stream(&out)), &out,
+		    (const uint8_t *)"x", 1);
 	}
 }
 END_TEST
@@ -219,16 +194,8 @@ START_TEST(given_up_it_ends_its_thread_and_finishes_nothing)
 
 	for (size_t len = 0; len < LEN; len += IO_CHUNK) {
 		struct last out = { 0 };
-		struct fail f = { 0 };
-		struct stream *s = async_new(last_stream(&out));
 
-		ck_assert_ptr_nonnull(s);
-		assert_threads(2);
-		ck_assert_int_eq(write_in_chunks(s, p, len, 65536, &f), 0);
-		stream_free(s);
-		assert_threads(1);
-		ck_assert(out.freed && !out.finished);
-		buf_clear(&out.bytes);
+		assert_given_up(async_new(last_stream(&out)), &out, p, len, 2);
 	}
 	free(p);
 }

@@ -304,21 +304,13 @@ START_TEST(a_manifest_without_begin_is_no_backup)
 }
 END_TEST
 
-static int
-count_entry(void *arg, const struct manifest_entry *e, struct fail *f)
-{
-	(void)e;
-	(void)f;
-	++*(size_t *)arg;
-	return 0;
-}
-
 START_TEST(a_manifest_is_read_from_its_object)
 {
 	struct memstore m = { .n = 0 };
 	struct party p;
 	size_t n = 0;
-	struct manifest_events events = { .entry = count_entry, .arg = &n };
+	struct manifest_events events = { .entry = manifestcheck_count,
+		.arg = &n };
 	struct manifest_summary s;
 	struct fail f = { 0 };
 

@@ -2,12 +2,9 @@
 /*
  * What became of the files of a backup: lists of several workers, merged.
  */
-#include <check.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "copied.h"
 #include "sum.h"
+#include "support.h"
 
 #define LISTS 3
 
@@ -185,19 +182,49 @@ START_TEST(more_than_fits_in_memory_comes_back_the_same)
 }
 END_TEST
 
-START_TEST(a_missing_directory_for_the_temporary_file_is_told)
+/* Add files until the list goes to its file.  What became of that. */
+static int
+overflow(struct copied_list *l)
 {
-	struct copied_list *l = copied_new("/nonexistent/directory");
 	struct copied c = { .size = 0 };
 	int rc = 0;
 
-	for (uint64_t i = 0; i < 100000 && rc == 0; i++) {
-		c.index = i;
+	for (; c.index < 100000 && rc == 0; c.index++)
 		rc = copied_add(l, &c, &f);
-	}
-	ck_assert_int_eq(rc, -1);
+	return rc;
+}
+
+START_TEST(a_missing_directory_for_the_temporary_file_is_told)
+{
+	struct copied_list *l = copied_new("/nonexistent/directory");
+
+	ck_assert_int_eq(overflow(l), -1);
 	ck_assert_str_eq(f.object, "/nonexistent/directory");
 	ck_assert_ptr_nonnull(strstr(f.hint, "spool_dir"));
+	copied_free(l);
+}
+END_TEST
+
+/* Which directory that is depends on where the program was started. */
+START_TEST(a_relative_tmpdir_is_not_obeyed)
+{
+	struct copied_list *l;
+
+	ck_assert_int_eq(setenv("TMPDIR", "nonexistent/directory", 1), 0);
+	l = copied_new(NULL);
+	ck_assert_int_eq(overflow(l), 0);
+	copied_free(l);
+}
+END_TEST
+
+START_TEST(an_absolute_tmpdir_is_obeyed)
+{
+	struct copied_list *l;
+
+	ck_assert_int_eq(setenv("TMPDIR", "/nonexistent/directory", 1), 0);
+	l = copied_new(NULL);
+	ck_assert_int_eq(overflow(l), -1);
+	ck_assert_str_eq(f.object, "/nonexistent/directory");
 	copied_free(l);
 }
 END_TEST
@@ -206,21 +233,13 @@ int
 main(void)
 {
 	Suite *s = suite_create("copied");
-	TCase *tc = tcase_create("lists");
-	SRunner *sr;
-	int failed;
 
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_add_test(tc, files_come_in_the_order_of_their_entries);
-	tcase_add_test(tc, parts_of_several_workers_make_one_file_with_its_crc);
-	tcase_add_test(tc, a_file_that_lost_a_part_is_passed_over);
-	tcase_add_test(tc, no_files_are_no_files);
-	tcase_add_test(tc, more_than_fits_in_memory_comes_back_the_same);
-	tcase_add_test(tc, a_missing_directory_for_the_temporary_file_is_told);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	add_fixture_tests(s, "lists", setup, teardown,
+	    TESTS(files_come_in_the_order_of_their_entries,
+	        parts_of_several_workers_make_one_file_with_its_crc,
+	        a_file_that_lost_a_part_is_passed_over, no_files_are_no_files,
+	        more_than_fits_in_memory_comes_back_the_same,
+	        a_missing_directory_for_the_temporary_file_is_told,
+	        a_relative_tmpdir_is_not_obeyed, an_absolute_tmpdir_is_obeyed));
+	return run_suite(s);
 }

@@ -19,16 +19,6 @@ chunks_of(size_t len)
 	return len == 0 ? 1 : (len + IO_CHUNK - 1) / IO_CHUNK;
 }
 
-typedef int write_fn(struct stream *s, const uint8_t *p, size_t len,
-    size_t size, struct fail *f);
-
-static int
-write_copied(
-    struct stream *s, const uint8_t *p, size_t len, size_t size, struct fail *f)
-{
-	return write_in_chunks(s, p, len, size, f);
-}
-
 /* All of it, to the end. */
 static void
 encode(const uint8_t *p, size_t len, size_t size, bool threaded, write_fn *fn,
@@ -89,7 +79,7 @@ START_TEST(each_chunk_is_a_frame_and_the_frames_are_in_order)
 			uint8_t *p = mixed_bytes(sizes[i]);
 			struct last out = { 0 };
 
-			encode(p, sizes[i], SIZE_MAX, threaded, write_copied,
+			encode(p, sizes[i], SIZE_MAX, threaded, write_in_chunks,
 			    &out);
 			assert_frames(&out, p, sizes[i]);
 			ck_assert(pthread_equal(out.writer, pthread_self()));
@@ -103,13 +93,13 @@ END_TEST
 /* Whoever compressed them, and however they came. */
 START_TEST(the_same_bytes_give_the_same_frames)
 {
-	static write_fn *const ways[] = { write_copied, write_in_room };
+	static write_fn *const ways[] = { write_in_chunks, write_in_room };
 
 	for (size_t i = 0; i < N_SIZES; i++) {
 		uint8_t *p = mixed_bytes(sizes[i]);
 		struct last want = { 0 };
 
-		encode(p, sizes[i], SIZE_MAX, false, write_copied, &want);
+		encode(p, sizes[i], SIZE_MAX, false, write_in_chunks, &want);
 		for (size_t c = 0; c < 4 * N_CHUNK_SIZES; c++) {
 			struct last out = { 0 };
 
@@ -131,15 +121,15 @@ START_TEST(a_second_thread_is_started_for_whole_chunks_alone)
 	uint8_t *p = mixed_bytes(8 * IO_CHUNK);
 	struct last out = { 0 };
 
-	encode(p, 8 * IO_CHUNK, 65536, false, write_copied, &out);
+	encode(p, 8 * IO_CHUNK, 65536, false, write_in_chunks, &out);
 	ck_assert_uint_eq(threads.created, 0);
 	buf_clear(&out.bytes);
 	out = (struct last){ .n = 0 };
-	encode(p, IO_CHUNK - 1, 65536, true, write_copied, &out);
+	encode(p, IO_CHUNK - 1, 65536, true, write_in_chunks, &out);
 	ck_assert_uint_eq(threads.created, 0);
 	buf_clear(&out.bytes);
 	out = (struct last){ .n = 0 };
-	encode(p, 8 * IO_CHUNK, 65536, true, write_copied, &out);
+	encode(p, 8 * IO_CHUNK, 65536, true, write_in_chunks, &out);
 	ck_assert_uint_eq(threads.created, 1);
 	buf_clear(&out.bytes);
 	assert_threads(1);
@@ -153,7 +143,7 @@ START_TEST(where_no_thread_is_to_be_had_one_does_it_all)
 	struct last out = { 0 };
 
 	threads.error = EAGAIN;
-	encode(p, 9 * IO_CHUNK, 4096, true, write_copied, &out);
+	encode(p, 9 * IO_CHUNK, 4096, true, write_in_chunks, &out);
 	assert_frames(&out, p, 9 * IO_CHUNK);
 	buf_clear(&out.bytes);
 	free(p);
@@ -169,21 +159,11 @@ START_TEST(the_next_stages_failure_comes_through)
 	for (unsigned at = 1; at <= chunks_of(len); at++)
 		for (int threaded = 0; threaded < 2; threaded++) {
 			struct last full = { .fail_at = at };
-			struct fail f = { 0 };
 			struct stream *s = encoder_new(
 			    &lz4, threaded, last_stream(&full));
 
-			ck_assert_ptr_nonnull(s);
-			ck_assert(write_in_chunks(s, p, len, 65536, &f) != 0 ||
-			    stream_finish(s, &f) != 0);
-			assert_failed(&f, FAIL_SPACE);
-			ck_assert_str_eq(f.object, "last");
-			ck_assert(!full.finished);
-			stream_free(s);
-			ck_assert(full.freed && !full.finished);
-			ck_assert_uint_eq(full.n, at - 1);
-			assert_threads(1);
-			buf_clear(&full.bytes);
+			assert_last_fails(s, &full, p, len, 65536);
+			free_unfinished(s, &full);
 		}
 	free(p);
 }
@@ -196,16 +176,9 @@ START_TEST(the_end_is_what_the_next_stage_says)
 
 	for (size_t i = 0; i < 3; i++) {
 		struct last out = { .answer = answers[i] };
-		struct fail f = { 0 };
 		struct stream *s = encoder_new(&lz4, true, last_stream(&out));
 
-		ck_assert_int_eq(
-		    write_in_chunks(s, p, 2 * IO_CHUNK, 65536, &f), 0);
-		ck_assert_int_eq(stream_finish(s, &f), answers[i]);
-		if (answers[i] < 0)
-			assert_failed(&f, FAIL_DENIED);
-		stream_free(s);
-		buf_clear(&out.bytes);
+		assert_last_answers(s, &out, p, 2 * IO_CHUNK);
 	}
 	free(p);
 }
@@ -217,16 +190,9 @@ START_TEST(given_up_it_ends_its_thread_and_finishes_nothing)
 
 	for (size_t len = 0; len <= 8 * IO_CHUNK; len += IO_CHUNK / 2) {
 		struct last out = { 0 };
-		struct fail f = { 0 };
 		struct stream *s = encoder_new(&lz4, true, last_stream(&out));
 
-		ck_assert_ptr_nonnull(s);
-		ck_assert_int_eq(write_in_chunks(s, p, len, 65536, &f), 0);
-		assert_threads(len < IO_CHUNK ? 1 : 2);
-		stream_free(s);
-		assert_threads(1);
-		ck_assert(out.freed && !out.finished);
-		buf_clear(&out.bytes);
+		assert_given_up(s, &out, p, len, len < IO_CHUNK ? 1 : 2);
 	}
 	free(p);
 }

@@ -55,22 +55,11 @@ next_key(struct place *p)
 	(void)snprintf(p->aside, sizeof p->aside, "main/%u/wal/a.damaged-1", n);
 }
 
-static struct store *
-open_place(const struct place *p, struct fail *f)
-{
-	struct store_args args = { .name = "test",
-		.url = p->url,
-		.dir_mode = 0700,
-		.file_mode = 0600 };
-
-	return store_open(&args, f);
-}
-
 static int
 run_put(void *arg, struct fail *f)
 {
 	struct place *p = arg;
-	struct store *s = open_place(p, f);
+	struct store *s = try_to_open(p->url, f);
 	int rc = -1;
 
 	if (s != NULL && p->front)
@@ -102,7 +91,7 @@ after_put(void *arg, int rc, const char *failed)
 {
 	struct place *p = arg;
 	struct fail f = { 0 };
-	struct store *s = open_place(p, &f);
+	struct store *s = try_to_open(p->url, &f);
 	struct store_info info;
 	int there;
 
@@ -204,7 +193,7 @@ START_TEST(a_disk_that_cannot_be_hurried_is_no_failure)
 	make_place(&p, "hurry");
 	for (size_t i = 0; i < 3; i++) {
 		struct fail f = { 0 };
-		struct store *s = open_place(&p, &f);
+		struct store *s = try_to_open(p.url, &f);
 		int rc;
 
 		require(s != NULL);
@@ -237,7 +226,7 @@ START_TEST(a_taken_name_is_told_without_nameless_files_too)
 
 		(void)snprintf(name, sizeof name, "taken%d", variant);
 		make_place(&p, name);
-		s = open_place(&p, &f);
+		s = try_to_open(p.url, &f);
 		require(s != NULL);
 		put_text(s, p.key, "first");
 		faults.no_tmpfile = variant > 0;
@@ -264,7 +253,7 @@ after_exchange(void *arg, int rc, const char *failed)
 {
 	struct place *p = arg;
 	struct fail f = { 0 };
-	struct store *s = open_place(p, &f);
+	struct store *s = try_to_open(p->url, &f);
 	struct store_info info;
 	int aside;
 
@@ -295,7 +284,7 @@ START_TEST(an_exchange_that_fails_leaves_the_old_object)
 
 	make_place(&p, "exchange");
 	p.instead = true;
-	s = open_place(&p, &f);
+	s = try_to_open(p.url, &f);
 	require(s != NULL);
 	put_text(s, p.key, "damaged");
 	store_free(s);
@@ -308,7 +297,7 @@ static int
 run_get(void *arg, struct fail *f)
 {
 	struct place *p = arg;
-	struct store *s = open_place(p, f);
+	struct store *s = try_to_open(p->url, f);
 	struct store_info info;
 	struct buf got = { 0 };
 	int rc = -1;
@@ -359,7 +348,7 @@ static int
 run_list(void *arg, struct fail *f)
 {
 	struct place *p = arg;
-	struct store *s = open_place(p, f);
+	struct store *s = try_to_open(p->url, f);
 	unsigned n = 0;
 	int rc = -1;
 
@@ -377,7 +366,7 @@ START_TEST(a_listing_that_fails_is_never_a_short_one)
 	struct store *s;
 
 	make_place(&p, "list");
-	s = open_place(&p, &f);
+	s = try_to_open(p.url, &f);
 	require(s != NULL);
 	for (unsigned i = 0; i < 100; i++) {
 		char key[64];
@@ -395,7 +384,7 @@ static int
 run_del(void *arg, struct fail *f)
 {
 	struct place *p = arg;
-	struct store *s = open_place(p, f);
+	struct store *s = try_to_open(p->url, f);
 	int rc = -1;
 
 	if (s != NULL)
@@ -440,7 +429,7 @@ START_TEST(short_writes_reads_and_interruptions_do_no_harm)
 	int put, get;
 
 	make_place(&p, "trickle");
-	s = open_place(&p, &f);
+	s = try_to_open(p.url, &f);
 	require(s != NULL);
 	faults.at = 0;
 	faults.trickle = true;

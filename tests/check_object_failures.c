@@ -42,17 +42,6 @@ make_place(struct place *p, const char *name)
 	make_object(&h, plain, PLAIN_SIZE, &p->object);
 }
 
-static struct store *
-open_place(const struct place *p, struct fail *f)
-{
-	struct store_args args = { .name = "test",
-		.url = p->url,
-		.dir_mode = 0700,
-		.file_mode = 0600 };
-
-	return store_open(&args, f);
-}
-
 static int
 run_build(void *arg, struct fail *f)
 {
@@ -111,7 +100,7 @@ run_around(void *arg, struct fail *f)
 {
 	struct store_attrs attrs = { .front = OBJECT_FRONT };
 	struct place *p = arg;
-	struct store *s = open_place(p, f);
+	struct store *s = try_to_open(p->url, f);
 	struct spool *spool = spool_new(1 << 24, NULL);
 	struct stream *put = NULL;
 	int rc = -1;
@@ -134,7 +123,7 @@ after_around(void *arg, int rc, const char *failed)
 {
 	struct place *p = arg;
 	struct fail f = { 0 };
-	struct store *s = open_place(p, &f);
+	struct store *s = try_to_open(p->url, &f);
 	struct sink out = { 0 };
 	struct object_seen seen;
 	int there;
@@ -170,7 +159,7 @@ static int
 run_read(void *arg, struct fail *f)
 {
 	struct place *p = arg;
-	struct store *s = open_place(p, f);
+	struct store *s = try_to_open(p->url, f);
 	struct object_header h;
 	struct object_seen seen;
 	struct sink out = { 0 };
@@ -203,7 +192,7 @@ START_TEST(a_read_that_fails_says_nothing_of_the_object)
 	struct store *s;
 
 	make_place(&p, "read");
-	s = open_place(&p, &f);
+	s = try_to_open(p.url, &f);
 	require(s != NULL);
 	ck_assert_int_eq(
 	    put_bytes(s, p.key, p.object.data, p.object.len, NULL, &f), 0);
@@ -231,7 +220,7 @@ run_repository(void *arg, struct fail *f)
 	(void)snprintf(
 	    r.layout.cluster, sizeof r.layout.cluster, "c%u", ++p->round);
 	(void)snprintf(r.id, sizeof r.id, "0123456789abcdef0123456789abcdef");
-	r.store = open_place(p, f);
+	r.store = try_to_open(p->url, f);
 	rc = r.store != NULL ? repository_create(&r, f) : -1;
 	if (rc == 0)
 		rc = repository_open(&r, f);

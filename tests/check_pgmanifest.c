@@ -4,14 +4,11 @@
  * ("Backup Manifest Format") and what pg_basebackup 15 and 17 write; that
  * pg_verifybackup reads ours is shown by the end-to-end tests.
  */
-#include <check.h>
-#include <stdio.h>
-#include <string.h>
-
 #include "hash.h"
 #include "mem.h"
 #include "pgmanifest.h"
 #include "sum.h"
+#include "support.h"
 
 static struct fail f;
 static struct mem out;
@@ -146,20 +143,12 @@ int
 main(void)
 {
 	Suite *s = suite_create("pgmanifest");
-	TCase *tc = tcase_create("text");
-	SRunner *sr;
-	int failed;
 
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_add_test(tc, version_1_is_as_the_server_writes_it);
-	tcase_add_test(tc, version_2_names_the_system);
-	tcase_add_test(tc, its_checksum_is_that_of_all_lines_before);
-	tcase_add_test(tc, paths_are_escaped_or_encoded);
-	tcase_add_test(tc, times_before_2000_are_rounded_down);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	add_fixture_tests(s, "text", setup, teardown,
+	    TESTS(version_1_is_as_the_server_writes_it,
+	        version_2_names_the_system,
+	        its_checksum_is_that_of_all_lines_before,
+	        paths_are_escaped_or_encoded,
+	        times_before_2000_are_rounded_down));
+	return run_suite(s);
 }

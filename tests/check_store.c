@@ -206,11 +206,8 @@ static void *
 race(void *arg)
 {
 	struct racer *r = arg;
-	struct store_args args = {
-		.name = "test", .url = url, .dir_mode = 0700, .file_mode = 0600
-	};
 	struct fail f = { 0 };
-	struct store *s = store_open(&args, &f);
+	struct store *s = try_to_open(url, &f);
 	char text[32], key[64];
 
 	(void)snprintf(text, sizeof text, "racer %u", r->number);
@@ -395,11 +392,8 @@ static void *
 put_many(void *arg)
 {
 	struct racer *r = arg;
-	struct store_args args = {
-		.name = "test", .url = url, .dir_mode = 0700, .file_mode = 0600
-	};
 	struct fail f = { 0 };
-	struct store *s = store_open(&args, &f);
+	struct store *s = try_to_open(url, &f);
 
 	for (unsigned i = r->number; s != NULL && i < MANY; i += RACERS) {
 		char key[64];

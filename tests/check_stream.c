@@ -470,6 +470,29 @@ START_TEST(a_spool_without_its_directory_says_which_option_helps)
 }
 END_TEST
 
+/* Which directory that is depends on where the program was started. */
+START_TEST(a_spool_obeys_tmpdir_only_if_it_is_absolute)
+{
+	static const struct {
+		const char *tmpdir;
+		int rc;
+	} cases[] = { { "nonexistent/directory", 0 },
+		{ "/nonexistent/directory", -1 } };
+
+	for (size_t i = 0; i < 2; i++) {
+		struct fail f = { 0 };
+		struct spool *s;
+
+		ck_assert_int_eq(setenv("TMPDIR", cases[i].tmpdir, 1), 0);
+		s = spool_new(0, NULL);
+		ck_assert_ptr_nonnull(s);
+		ck_assert_int_eq(
+		    stream_write(spool_stream(s), "a", 1, &f), cases[i].rc);
+		spool_free(s);
+	}
+}
+END_TEST
+
 START_TEST(a_failed_replay_may_be_repeated)
 {
 	uint8_t *p = make_input(&inputs[3]);
@@ -515,6 +538,7 @@ main(void)
 	    TESTS(a_spool_keeps_what_was_written_on_both_sides_of_its_bound,
 	        an_empty_spool_replays_nothing,
 	        a_spool_without_its_directory_says_which_option_helps,
+	        a_spool_obeys_tmpdir_only_if_it_is_absolute,
 	        a_failed_replay_may_be_repeated));
 	return run_suite(s);
 }

@@ -3,32 +3,17 @@
 /* Starting threads, on machines of several kinds. */
 #include <sched.h>
 
-#include "support.h"
 #include "thread.h"
+#include "threadcheck.h"
 
 /* The machine: what the library is told, and what it asks for. */
 static struct {
-	int create_error; /* no threads to be had */
-	int cpu;          /* the caller's; -1 nobody knows */
-	unsigned cpus;    /* on which it may run, from 0 on; 0 nobody knows */
+	int cpu;       /* the caller's; -1 nobody knows */
+	unsigned cpus; /* on which it may run, from 0 on; 0 nobody knows */
 	int set_error;
 	unsigned sets;
 	cpu_set_t set[4];
 } machine;
-
-int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
-    void *(*run)(void *arg), void *arg);
-int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
-    void *(*run)(void *arg), void *arg);
-
-int
-__wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
-    void *(*run)(void *arg), void *arg)
-{
-	return machine.create_error != 0
-	    ? machine.create_error
-	    : __real_pthread_create(thread, attr, run, arg);
-}
 
 int __wrap_sched_getcpu(void);
 
@@ -128,7 +113,7 @@ START_TEST(a_thread_that_is_not_to_be_had_is_told_and_not_moved)
 	int number = 41;
 
 	machine.cpus = 2;
-	machine.create_error = EAGAIN;
+	threads.error = EAGAIN;
 	ck_assert_int_eq(thread_start(&thread, add_one, &number), EAGAIN);
 	ck_assert_int_eq(number, 41);
 	ck_assert_uint_eq(machine.sets, 0);

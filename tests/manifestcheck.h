@@ -211,4 +211,14 @@ manifestcheck_again(struct manifest_writer *w)
 		.arg = w };
 }
 
+/* For manifest_read: how many entries there are, in the size_t at arg. */
+static inline __attribute__((unused)) int
+manifestcheck_count(void *arg, const struct manifest_entry *e, struct fail *f)
+{
+	(void)e;
+	(void)f;
+	++*(size_t *)arg;
+	return 0;
+}
+
 #endif

@@ -161,19 +161,28 @@ memstore_put(struct store *s, const char *key, const struct store_attrs *attrs,
 	return &p->stream;
 }
 
+/* One call, about a key.  0, 1 there is no such object, -1. */
+static inline int
+memstore_find(struct store *s, const char *key, size_t *i, struct fail *f)
+{
+	bool found;
+
+	if (memstore_call(s, f) != 0)
+		return -1;
+	*i = memstore_place(((struct memstore_door *)s)->m, key, &found);
+	return found ? 0 : 1;
+}
+
 static inline int
 memstore_get(struct store *s, const char *key, uint64_t off, uint64_t len,
     struct stream *out, struct fail *f)
 {
 	struct memstore *m = ((struct memstore_door *)s)->m;
-	bool found;
 	size_t i;
+	int rc = memstore_find(s, key, &i, f);
 
-	if (memstore_call(s, f) != 0)
-		return -1;
-	i = memstore_place(m, key, &found);
-	if (!found)
-		return 1;
+	if (rc != 0)
+		return rc;
 	if (off >= m->object[i].bytes.len)
 		return 0;
 	if (len > m->object[i].bytes.len - off)
@@ -186,14 +195,11 @@ memstore_stat(
     struct store *s, const char *key, struct store_info *info, struct fail *f)
 {
 	struct memstore *m = ((struct memstore_door *)s)->m;
-	bool found;
 	size_t i;
+	int rc = memstore_find(s, key, &i, f);
 
-	if (memstore_call(s, f) != 0)
-		return -1;
-	i = memstore_place(m, key, &found);
-	if (!found)
-		return 1;
+	if (rc != 0)
+		return rc;
 	info->size = m->object[i].bytes.len;
 	info->mtime = m->object[i].mtime;
 	return 0;
@@ -230,14 +236,11 @@ static inline int
 memstore_del(struct store *s, const char *key, struct fail *f)
 {
 	struct memstore *m = ((struct memstore_door *)s)->m;
-	bool found;
 	size_t i;
+	int rc = memstore_find(s, key, &i, f);
 
-	if (memstore_call(s, f) != 0)
-		return -1;
-	i = memstore_place(m, key, &found);
-	if (!found)
-		return 1;
+	if (rc != 0)
+		return rc;
 	buf_clear(&m->object[i].bytes);
 	m->n--;
 	memmove(

@@ -7,13 +7,20 @@
 #include "support.h"
 
 static inline UNUSED struct store *
-open_url(const char *url)
+try_to_open(const char *url, struct fail *f)
 {
 	struct store_args args = {
 		.name = "test", .url = url, .dir_mode = 0700, .file_mode = 0600
 	};
+
+	return store_open(&args, f);
+}
+
+static inline UNUSED struct store *
+open_url(const char *url)
+{
 	struct fail f = { 0 };
-	struct store *s = store_open(&args, &f);
+	struct store *s = try_to_open(url, &f);
 
 	if (s == NULL)
 		ck_abort_msg("%s: %s", url, f.cause);

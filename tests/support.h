@@ -45,16 +45,25 @@ static const size_t chunk_sizes[] UNUSED = { 1, 7, 4096, 65536, SIZE_MAX };
 		__VA_ARGS__, NULL \
 	}
 
+/* Around each of them setup and teardown run, which may be NULL. */
 static inline UNUSED void
-add_tests(Suite *suite, const char *name, const TTest *const *tests)
+add_fixture_tests(Suite *suite, const char *name, SFun setup, SFun teardown,
+    const TTest *const *tests)
 {
 	TCase *tcase = tcase_create(name);
 
+	tcase_add_checked_fixture(tcase, setup, teardown);
 	/* ASan and a loaded machine are slow; a hang is still found. */
 	tcase_set_timeout(tcase, 120);
 	for (; *tests != NULL; tests++)
 		tcase_add_test(tcase, *tests);
 	suite_add_tcase(suite, tcase);
+}
+
+static inline UNUSED void
+add_tests(Suite *suite, const char *name, const TTest *const *tests)
+{
+	add_fixture_tests(suite, name, NULL, NULL, tests);
 }
 
 /*

@@ -140,9 +140,11 @@ mixed_bytes(size_t len)
 
 /* Write in portions; made in the stage's room wherever it has some. */
 static inline UNUSED int
-write_in_room(
-    struct stream *s, const uint8_t *p, size_t len, size_t size, struct fail *f)
+write_in_room(struct stream *s, const void *bytes, size_t len, size_t size,
+    struct fail *f)
 {
+	const uint8_t *p = bytes;
+
 	while (len > 0) {
 		size_t n = len < size ? len : size;
 		uint8_t *room = stream_room(s);
@@ -156,6 +158,64 @@ write_in_room(
 		len -= n;
 	}
 	return 0;
+}
+
+/* The two ways of writing in portions: write_in_chunks, write_in_room. */
+typedef int write_fn(struct stream *s, const void *bytes, size_t len,
+    size_t size, struct fail *f);
+
+/* Write into s, whose last stage fails: that must come through. */
+static inline UNUSED void
+assert_last_fails(struct stream *s, const struct last *full, const uint8_t *p,
+    size_t len, size_t size)
+{
+	struct fail f = { 0 };
+
+	ck_assert_ptr_nonnull(s);
+	ck_assert(write_in_chunks(s, p, len, size, &f) != 0 ||
+	    stream_finish(s, &f) != 0);
+	assert_failed(&f, FAIL_SPACE);
+	ck_assert_str_eq(f.object, "last");
+	ck_assert(!full->finished);
+	ck_assert_uint_eq(full->n, full->fail_at - 1);
+}
+
+/* Free a stage that has not come to its end: its thread ends, too. */
+static inline UNUSED void
+free_unfinished(struct stream *s, struct last *last)
+{
+	stream_free(s);
+	assert_threads(1);
+	ck_assert(last->freed && !last->finished);
+	buf_clear(&last->bytes);
+}
+
+/* s takes p; what its last stage answers to finish comes through.  Frees s. */
+static inline UNUSED void
+assert_last_answers(
+    struct stream *s, struct last *out, const uint8_t *p, size_t len)
+{
+	struct fail f = { 0 };
+
+	ck_assert_int_eq(write_in_chunks(s, p, len, 65536, &f), 0);
+	ck_assert_int_eq(stream_finish(s, &f), out->answer);
+	if (out->answer < 0)
+		assert_failed(&f, FAIL_DENIED);
+	stream_free(s);
+	buf_clear(&out->bytes);
+}
+
+/* s is freed without an end after len bytes, with so many threads till then. */
+static inline UNUSED void
+assert_given_up(struct stream *s, struct last *out, const uint8_t *p,
+    size_t len, unsigned n_threads)
+{
+	struct fail f = { 0 };
+
+	ck_assert_ptr_nonnull(s);
+	ck_assert_int_eq(write_in_chunks(s, p, len, 65536, &f), 0);
+	assert_threads(n_threads);
+	free_unfinished(s, out);
 }
 
 #endif

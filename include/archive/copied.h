@@ -23,7 +23,7 @@ struct copied {
 
 struct copied_list;
 
-/* dir is for the temporary file (kept; NULL: TMPDIR or /var/tmp).  NULL
+/* dir is for the temporary file (kept; NULL: see tempfile_dir).  NULL
  * without memory. */
 struct copied_list *copied_new(const char *dir);
 

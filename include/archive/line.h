@@ -54,6 +54,10 @@ int line_load_own(
 
 void line_clear(struct line *l);
 
+/* The key of the object that holds a segment. */
+void line_segment_key(const struct line *l, const struct line_segment *s,
+    char key[LAYOUT_KEY_MAX]);
+
 /* The last segment of the run that segment i belongs to. */
 size_t line_run_end(const struct line *l, size_t i);
 

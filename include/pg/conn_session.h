@@ -23,8 +23,14 @@ struct conn {
 struct conn *conn_connect(
     const char *const *keys, const char *const *values, struct fail *f);
 
-/* A conninfo for the server that runs in pgdata.  0 or -1. */
-int conn_of_pgdata(const char *pgdata, char *out, size_t cap, struct fail *f);
+#define CONN_INFO 1024
+
+/*
+ * What to connect with: conninfo, or where it is NULL the server that runs in
+ * pgdata, as a text made in out.  NULL on failure.
+ */
+const char *conn_choose(const char *conninfo, const char *pgdata,
+    char out[CONN_INFO], struct fail *f);
 
 /*
  * Ask; params are texts, as many as the query's $n.  The result has at least

@@ -14,7 +14,7 @@ struct spool;
 
 /*
  * memory_max bytes stay in memory; dir is where the temporary file is made if
- * they do not suffice (kept, not copied; NULL for TMPDIR or /var/tmp).
+ * they do not suffice (kept, not copied; NULL: see tempfile_dir).
  * NULL if there is no memory.
  */
 struct spool *spool_new(size_t memory_max, const char *dir);

@@ -67,4 +67,17 @@ stream_free(struct stream *s)
 		s->ops->free(s);
 }
 
+/* Write all that there is, finish, and free.  What finish gives, or -1. */
+static inline int
+stream_write_whole(
+    struct stream *s, const void *bytes, size_t len, struct fail *f)
+{
+	int rc = stream_write(s, bytes, len, f);
+
+	if (rc == 0)
+		rc = stream_finish(s, f);
+	stream_free(s);
+	return rc;
+}
+
 #endif

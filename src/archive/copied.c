@@ -3,9 +3,6 @@
  * What became of files: see copied.h.  The temporary file is read by nobody
  * else, so what is in it are this program's own structures.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,6 +11,7 @@
 #include "copied.h"
 #include "io.h"
 #include "sum.h"
+#include "tempfile.h"
 
 #define MEMORY_MAX ((size_t)1024 * 1024)
 
@@ -56,35 +54,16 @@ copied_new(const char *dir)
 	if (l == NULL)
 		return NULL;
 	l->fd = -1;
-	l->dir = dir != NULL ? dir : getenv("TMPDIR");
-	if (l->dir == NULL)
-		l->dir = "/var/tmp";
+	l->dir = tempfile_dir(dir);
 	return l;
-}
-
-static int
-open_temp(struct copied_list *l)
-{
-	char name[4096];
-
-	l->fd = open(l->dir, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
-	if (l->fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR))
-		return l->fd;
-	if (snprintf(name, sizeof name, "%s/walvault-XXXXXX", l->dir) >=
-	    (int)sizeof name) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	l->fd = mkostemp(name, O_CLOEXEC);
-	if (l->fd >= 0)
-		(void)unlink(name);
-	return l->fd;
 }
 
 static int
 flush(struct copied_list *l, struct fail *f)
 {
-	if (l->fd < 0 && open_temp(l) < 0) {
+	if (l->fd < 0)
+		l->fd = tempfile_open(l->dir);
+	if (l->fd < 0) {
 		(void)fail_errno(f, l->dir, "make a temporary file");
 		return fail_hint(f, "set spool_dir to a directory with room");
 	}

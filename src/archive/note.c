@@ -41,18 +41,12 @@ int
 note_write(struct store *s, const char *key, struct buf *b, struct fail *f)
 {
 	struct stream *out;
-	int rc = -1;
 
 	if (note_seal(b) != 0)
 		return fail_errno(f, key, "memory");
 	out = store_put(
 	    s, key, &(struct store_attrs){ .size_hint = b->len }, f);
-	if (out == NULL)
-		return -1;
-	if (stream_write(out, b->data, b->len, f) == 0)
-		rc = stream_finish(out, f);
-	stream_free(out);
-	return rc;
+	return out != NULL ? stream_write_whole(out, b->data, b->len, f) : -1;
 }
 
 /* The last line must be the sum of those before it. */

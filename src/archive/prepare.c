@@ -216,6 +216,7 @@ judge_segment(struct push *p, struct prepared *r, struct fail *f)
 		r->compare_only = true;
 		return 0;
 	}
+	p->cut_short = true;
 	if ((w->flags & WALFACTS_TAIL_ZERO) && is_young(p->path))
 		return fail_set(f, FAIL_TRANSIENT, p->path,
 		    "not filled behind %s, and written to not long ago: the "
@@ -288,15 +289,10 @@ spool_bytes(const struct push *p, const struct buf *b, struct ahead *ahead,
     struct prepared *r, struct fail *f)
 {
 	struct stream *pipe = new_pipeline(p, ahead, r);
-	int rc;
 
 	if (pipe == NULL)
 		return fail_errno(f, p->path, "memory");
-	rc = stream_write(pipe, b->data, b->len, f);
-	if (rc == 0)
-		rc = stream_finish(pipe, f);
-	stream_free(pipe);
-	return rc;
+	return stream_write_whole(pipe, b->data, b->len, f);
 }
 
 static int

@@ -20,6 +20,24 @@
 #include "push_one.h"
 
 int
+push_is_archived(
+    const struct push_args *args, const struct walname *name, struct fail *f)
+{
+	for (size_t i = 0; i < args->n_repos; i++) {
+		struct repository *r = &args->repos[i];
+		struct store_info info;
+		char key[LAYOUT_KEY_MAX];
+		int rc;
+
+		layout_wal(&r->layout, name, NULL, key);
+		rc = store_stat(r->store, key, &info, f);
+		if (rc != 0)
+			return rc < 0 ? -1 : 0;
+	}
+	return 1;
+}
+
+int
 push_one(struct push *p, struct fail *f)
 {
 	struct prepared r = { 0 };
@@ -27,6 +45,7 @@ push_one(struct push *p, struct fail *f)
 	bool prepared;
 	int rc;
 
+	p->cut_short = false;
 	ahead_open(&ahead, p);
 	rc = prepare(p, &ahead, &r, f);
 	prepared = rc == 0;

@@ -10,31 +10,13 @@
 #include "log.h"
 #include "push_line.h"
 
-/* Is a file in every store?  1 yes, 0 no, -1. */
-static int
-is_archived(const struct push *p, const struct walname *name, struct fail *f)
-{
-	for (size_t i = 0; i < p->args->n_repos; i++) {
-		struct repository *r = &p->args->repos[i];
-		struct store_info info;
-		char key[LAYOUT_KEY_MAX];
-		int rc;
-
-		layout_wal(&r->layout, name, NULL, key);
-		rc = store_stat(r->store, key, &info, f);
-		if (rc != 0)
-			return rc < 0 ? -1 : 0;
-	}
-	return 1;
-}
-
 /* Archive a neighbour in pg_wal if it is there and not in the stores. */
 static int
 ship(const struct push *p, const struct walname *name, struct fail *f)
 {
 	struct push other = *p;
 	char path[4200];
-	int rc = is_archived(p, name, f);
+	int rc = push_is_archived(p->args, name, f);
 
 	if (rc != 0)
 		return rc < 0 ? -1 : 0;

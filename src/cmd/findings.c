@@ -8,6 +8,7 @@
 #include "exitcode.h"
 #include "findings.h"
 #include "json.h"
+#include "output.h"
 
 static const char *const level_names[] = { "OK", "WARNING", "CRITICAL",
 	"UNKNOWN" };
@@ -118,8 +119,7 @@ print_json(const struct findings *x, const char *cluster, int worst)
 	}
 	json_end_array(&j);
 	json_end_object(&j);
-	(void)printf("%.*s\n", (int)j.text.len, (const char *)j.text.data);
-	buf_clear(&j.text);
+	output_json(&j, true);
 }
 
 int

@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "info_backup.h"
 #include "lsn.h"
+#include "output.h"
 #include "units.h"
 
 static const char *const state_names[] = {
@@ -16,52 +17,13 @@ static const char *const state_names[] = {
 };
 
 static void
-json_lsn(struct json *j, const char *name, uint64_t lsn)
-{
-	char text[LSN_TEXT];
-
-	lsn_format(lsn, text);
-	json_string(j, name, text);
-}
-
-static void
-json_time(struct json *j, const char *name, int64_t time)
-{
-	char text[CLOCK_TEXT];
-
-	clock_format(time, text);
-	json_string(j, name, text);
-}
-
-/* "key=value", a '\n' behind each. */
-static void
-json_annotations(struct json *j, const char *list)
-{
-	char key[1024], value[1024];
-
-	json_object(j, "annotations");
-	while (*list != '\0') {
-		size_t len = strcspn(list, "\n"), k = strcspn(list, "=");
-
-		if (k < len) {
-			(void)snprintf(key, sizeof key, "%.*s", (int)k, list);
-			(void)snprintf(value, sizeof value, "%.*s",
-			    (int)(len - k - 1), list + k + 1);
-			json_string(j, key, value);
-		}
-		list += len + (list[len] == '\n');
-	}
-	json_end_object(j);
-}
-
-static void
 json_complete(struct json *j, const struct manifest_summary *s)
 {
 	json_string(j, "type", s->type);
-	json_time(j, "start_time", s->start_time);
-	json_time(j, "stop_time", s->stop_time);
-	json_lsn(j, "start_lsn", s->start_lsn);
-	json_lsn(j, "stop_lsn", s->stop_lsn);
+	output_time(j, "start_time", s->start_time);
+	output_time(j, "stop_time", s->stop_time);
+	output_lsn(j, "start_lsn", s->start_lsn);
+	output_lsn(j, "stop_lsn", s->stop_lsn);
 	json_int(j, "start_timeline", s->start_tli);
 	json_int(j, "stop_timeline", s->stop_tli);
 	json_int(j, "version", s->version_num);
@@ -71,7 +33,7 @@ json_complete(struct json *j, const struct manifest_summary *s)
 	json_int(j, "files", (int64_t)s->files);
 	json_int(j, "bytes", (int64_t)s->bytes);
 	json_string(j, "label", s->label);
-	json_annotations(j, s->annotations);
+	output_annotations(j, s->annotations);
 	json_string(j, "host", s->host);
 }
 
@@ -79,8 +41,8 @@ static void
 json_begun(struct json *j, const struct backup *b)
 {
 	json_object(j, "begun");
-	json_time(j, "time", b->begin.time);
-	json_lsn(j, "from_lsn", b->begin.from_lsn);
+	output_time(j, "time", b->begin.time);
+	output_lsn(j, "from_lsn", b->begin.from_lsn);
 	json_int(j, "timeline", b->begin.tli);
 	json_string(j, "host", b->begin.host);
 	json_int(j, "pid", b->begin.pid);
@@ -100,13 +62,13 @@ json_backup(struct json *j, const struct backup *b)
 	json_string(j, "damage", b->why[0] != '\0' ? b->why : NULL);
 	json_int(j, "stored", (int64_t)b->stored);
 	json_int(j, "objects", (int64_t)b->objects);
-	json_time(j, "newest_object", b->newest);
+	output_time(j, "newest_object", b->newest);
 	if (b->holds > 0) {
 		json_object(j, "hold");
 		if (b->held_until == INT64_MAX)
 			json_null(j, "until");
 		else
-			json_time(j, "until", b->held_until);
+			output_time(j, "until", b->held_until);
 		json_string(j, "reason", b->hold_reason);
 		json_end_object(j);
 	} else {

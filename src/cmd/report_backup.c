@@ -2,12 +2,11 @@
 /* A finished backup, told: see report_backup.h. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
-#include "clock.h"
 #include "json.h"
 #include "log.h"
 #include "lsn.h"
+#include "output.h"
 #include "report_backup.h"
 
 void
@@ -34,40 +33,14 @@ report_backup_log(const struct basebackup_result *r)
 }
 
 static void
-json_annotations(struct json *j, const char *text)
-{
-	json_object(j, "annotations");
-	while (*text != '\0') {
-		char key[1024], value[1024];
-		size_t len = strcspn(text, "\n"), n = strcspn(text, "=");
-
-		if (n < len) {
-			(void)snprintf(key, sizeof key, "%.*s", (int)n, text);
-			(void)snprintf(value, sizeof value, "%.*s",
-			    (int)(len - n - 1), text + n + 1);
-			json_string(j, key, value);
-		}
-		text += len;
-		text += *text == '\n';
-	}
-	json_end_object(j);
-}
-
-static void
 json_positions(struct json *j, const struct manifest_summary *s)
 {
-	char text[CLOCK_TEXT], lsn[LSN_TEXT];
-
-	lsn_format(s->start_lsn, lsn);
-	json_string(j, "start_lsn", lsn);
+	output_lsn(j, "start_lsn", s->start_lsn);
 	json_int(j, "start_timeline", s->start_tli);
-	lsn_format(s->stop_lsn, lsn);
-	json_string(j, "stop_lsn", lsn);
+	output_lsn(j, "stop_lsn", s->stop_lsn);
 	json_int(j, "stop_timeline", s->stop_tli);
-	clock_format(s->start_time, text);
-	json_string(j, "start_time", text);
-	clock_format(s->stop_time, text);
-	json_string(j, "stop_time", text);
+	output_time(j, "start_time", s->start_time);
+	output_time(j, "stop_time", s->stop_time);
 }
 
 static void
@@ -100,7 +73,7 @@ print_json(const struct basebackup_result *r, const char *cluster)
 	json_string(&j, "id", s->id);
 	json_string(&j, "type", s->type);
 	json_string(&j, "label", s->label);
-	json_annotations(&j, s->annotations);
+	output_annotations(&j, s->annotations);
 	json_positions(&j, s);
 	json_bool(&j, "from_standby", s->from_standby);
 	json_bool(&j, "checksums", s->checksums);
@@ -111,11 +84,7 @@ print_json(const struct basebackup_result *r, const char *cluster)
 	json_int(&j, "packs", (int64_t)r->packs);
 	json_int(&j, "ms", r->ms);
 	json_end_object(&j);
-	if (j.failed)
-		log_error("standard output: no memory");
-	else
-		(void)printf("%.*s\n", (int)j.text.len, (char *)j.text.data);
-	buf_clear(&j.text);
+	output_json(&j, true);
 }
 
 void

@@ -3,44 +3,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "clock.h"
 #include "json.h"
-#include "lsn.h"
+#include "output.h"
 #include "restore_job.h"
-
-static void
-json_lsn(struct json *j, const char *name, uint64_t lsn)
-{
-	char text[LSN_TEXT];
-
-	lsn_format(lsn, text);
-	json_string(j, name, lsn != LSN_NONE ? text : NULL);
-}
-
-static void
-json_time(struct json *j, const char *name, int64_t time)
-{
-	char text[CLOCK_TEXT];
-
-	clock_format(time, text);
-	json_string(j, name, time != WAL_NO_TIME ? text : NULL);
-}
-
-static void
-json_xact(struct json *j, const char *name, bool has, const struct walxact *x)
-{
-	if (!has) {
-		json_null(j, name);
-		return;
-	}
-	json_object(j, name);
-	json_lsn(j, "lsn", x->lsn);
-	json_lsn(j, "end_lsn", x->end);
-	json_int(j, "xid", x->xid);
-	json_time(j, "time", x->time);
-	json_string(j, "kind", walxact_kind_name(x->kind));
-	json_end_object(j);
-}
 
 static void
 json_moment(struct json *j, const char *name, const struct plan_moment *m)
@@ -50,8 +15,8 @@ json_moment(struct json *j, const char *name, const struct plan_moment *m)
 		return;
 	}
 	json_object(j, name);
-	json_lsn(j, "lsn", m->lsn);
-	json_time(j, "time", m->time);
+	output_lsn(j, "lsn", m->lsn);
+	output_time(j, "time", m->time);
 	json_string(j, "options", m->options);
 	json_end_object(j);
 }
@@ -77,10 +42,10 @@ json_backup(struct json *j, const struct manifest_summary *b)
 	json_string(j, "id", b->id);
 	json_string(j, "type", b->type);
 	json_int(j, "major", b->major);
-	json_lsn(j, "start_lsn", b->start_lsn);
-	json_lsn(j, "stop_lsn", b->stop_lsn);
+	output_lsn(j, "start_lsn", b->start_lsn);
+	output_lsn(j, "stop_lsn", b->stop_lsn);
 	json_int(j, "stop_timeline", b->stop_tli);
-	json_time(j, "stop_time", b->stop_time);
+	output_time(j, "stop_time", b->stop_time);
 	json_end_object(j);
 }
 
@@ -92,7 +57,7 @@ json_line(struct json *j, const struct plan *p)
 	for (size_t i = 0; i < p->history.n; i++) {
 		json_object(j, NULL);
 		json_int(j, "timeline", p->history.ancestors[i].tli);
-		json_lsn(j, "left_at", p->history.ancestors[i].switch_lsn);
+		output_lsn(j, "left_at", p->history.ancestors[i].switch_lsn);
 		json_end_object(j);
 	}
 	json_end_array(j);
@@ -109,13 +74,13 @@ static void
 json_stop(struct json *j, const struct plan *p)
 {
 	json_object(j, "stop");
-	json_lsn(j, "lsn", p->stop_lsn);
+	output_lsn(j, "lsn", p->stop_lsn);
 	json_bool(j, "inclusive", p->inclusive);
-	json_lsn(j, "end_lsn", p->end_lsn);
+	output_lsn(j, "end_lsn", p->end_lsn);
 	json_int(j, "timeline", p->stop_tli);
 	json_end_object(j);
-	json_xact(j, "last", p->has_before, &p->last);
-	json_xact(j, "first_not", p->has_after, &p->first_not);
+	output_xact(j, "last", p->has_before, &p->last);
+	output_xact(j, "first_not", p->has_after, &p->first_not);
 	json_object(j, "fetch");
 	json_int(j, "backup_bytes", (int64_t)p->backup.info.stored);
 	json_int(j, "wal_bytes", (int64_t)p->wal_stored);
@@ -199,6 +164,5 @@ restore_print_json(const struct restore_job *job)
 		json_unreachable(&j, p);
 	}
 	json_end_object(&j);
-	(void)printf("%.*s\n", (int)j.text.len, (const char *)j.text.data);
-	buf_clear(&j.text);
+	output_json(&j, true);
 }

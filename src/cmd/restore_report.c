@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "log.h"
 #include "lsn.h"
+#include "output.h"
 #include "planfile.h"
 #include "restore_job.h"
 #include "units.h"
@@ -88,20 +89,6 @@ restore_compare_hosts(struct restore_job *j)
 }
 
 static void
-print_xact(const char *what, bool has, const struct walxact *x)
-{
-	char lsn[LSN_TEXT], time[CLOCK_TEXT];
-
-	lsn_format(x->lsn, lsn);
-	clock_format(x->time, time);
-	if (has)
-		(void)printf("%s  %s of %u at %s (%s)\n", what,
-		    walxact_kind_name(x->kind), x->xid, time, lsn);
-	else
-		(void)printf("%s  none\n", what);
-}
-
-static void
 print_line(const struct plan *p)
 {
 	char lsn[LSN_TEXT];
@@ -130,8 +117,8 @@ print_stop(const struct plan *p, bool standby)
 		(void)printf("stop             just %s the record at %s, "
 		             "timeline %u\n",
 		    p->inclusive ? "behind" : "before", lsn, p->stop_tli);
-	print_xact("last there     ", p->has_before, &p->last);
-	print_xact("first not there", p->has_after, &p->first_not);
+	output_xact_text("last there       ", p->has_before, &p->last);
+	output_xact_text("first not there  ", p->has_after, &p->first_not);
 }
 
 static void

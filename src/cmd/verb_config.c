@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "json.h"
+#include "output.h"
 #include "verbs.h"
 
 static void
@@ -77,9 +78,7 @@ verb_config(struct setup *s, struct fail *f)
 	if (as_json) {
 		json_end_array(&json);
 		json_end_object(&json);
-		(void)printf(
-		    "%.*s\n", (int)json.text.len, (const char *)json.text.data);
 	}
-	buf_clear(&json.text);
+	output_json(&json, as_json);
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include "expire.h"
 #include "json.h"
 #include "log.h"
+#include "output.h"
 #include "rules.h"
 #include "units.h"
 #include "verbs.h"
@@ -289,9 +290,6 @@ verb_expire(struct setup *s, struct fail *f)
 	}
 	json_end_array(&j);
 	json_end_object(&j);
-	if (as_json && !j.failed)
-		(void)printf(
-		    "%.*s\n", (int)j.text.len, (const char *)j.text.data);
-	buf_clear(&j.text);
+	output_json(&j, as_json);
 	return rc;
 }

@@ -9,6 +9,7 @@
 #include "json.h"
 #include "log.h"
 #include "lsn.h"
+#include "output.h"
 #include "units.h"
 #include "verbs.h"
 
@@ -131,39 +132,15 @@ search_leaves(const struct index *x, const struct find_target *t,
 }
 
 static void
-json_xact(struct json *j, const char *name, bool has, const struct walxact *x)
-{
-	char lsn[LSN_TEXT], time[CLOCK_TEXT];
-
-	if (!has) {
-		json_null(j, name);
-		return;
-	}
-	json_object(j, name);
-	lsn_format(x->lsn, lsn);
-	json_string(j, "lsn", lsn);
-	lsn_format(x->end, lsn);
-	json_string(j, "end_lsn", lsn);
-	json_int(j, "xid", x->xid);
-	clock_format(x->time, time);
-	json_string(j, "time", time);
-	json_string(j, "kind", walxact_kind_name(x->kind));
-	json_end_object(j);
-}
-
-static void
 json_stop(struct json *j, const struct find_answer *a)
 {
-	char lsn[LSN_TEXT];
-
 	if (!a->reachable) {
 		json_null(j, "stop");
 		json_string(j, "why", a->why);
 		return;
 	}
 	json_object(j, "stop");
-	lsn_format(a->stop_lsn, lsn);
-	json_string(j, "lsn", lsn);
+	output_lsn(j, "lsn", a->stop_lsn);
 	json_bool(j, "inclusive", a->inclusive);
 	json_string(j, "segment", a->segment.text);
 	json_int(j, "timeline", a->tli);
@@ -192,8 +169,8 @@ print_json(const struct identity *id, const struct find_target *t,
 	json_end_object(&j);
 	json_bool(&j, "reachable", a->reachable);
 	json_stop(&j, a);
-	json_xact(&j, "before", a->reachable && a->has_before, &a->before);
-	json_xact(&j, "after", a->reachable && a->has_after, &a->after);
+	output_xact(&j, "before", a->reachable && a->has_before, &a->before);
+	output_xact(&j, "after", a->reachable && a->has_after, &a->after);
 	json_object(&j, "covered_to");
 	lsn_format(a->covered_lsn, value);
 	json_string(&j, "lsn", value);
@@ -201,22 +178,7 @@ print_json(const struct identity *id, const struct find_target *t,
 	json_string(&j, "time", a->covered_time != WAL_NO_TIME ? value : NULL);
 	json_end_object(&j);
 	json_end_object(&j);
-	(void)printf("%.*s\n", (int)j.text.len, (const char *)j.text.data);
-	buf_clear(&j.text);
-}
-
-static void
-print_xact(const char *what, bool has, const struct walxact *x)
-{
-	char lsn[LSN_TEXT], time[CLOCK_TEXT];
-
-	lsn_format(x->lsn, lsn);
-	clock_format(x->time, time);
-	if (has)
-		(void)printf("%s %s of %u at %s, %s\n", what,
-		    walxact_kind_name(x->kind), x->xid, time, lsn);
-	else
-		(void)printf("%s none\n", what);
+	output_json(&j, true);
 }
 
 static void
@@ -235,8 +197,10 @@ print_text(
 		             "%s, timeline %u\n",
 		    a->inclusive ? "behind" : "before", lsn, a->segment.text,
 		    a->tli);
-		print_xact("last replayed     ", a->has_before, &a->before);
-		print_xact("first not replayed", a->has_after, &a->after);
+		output_xact_text(
+		    "last replayed      ", a->has_before, &a->before);
+		output_xact_text(
+		    "first not replayed ", a->has_after, &a->after);
 		(void)printf("to recover         recovery_target_lsn = '%s'\n"
 		             "                   recovery_target_inclusive = "
 		             "%s\n"

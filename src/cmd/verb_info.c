@@ -7,8 +7,8 @@
 #include "info_backup.h"
 #include "json.h"
 #include "line.h"
-#include "log.h"
 #include "lsn.h"
+#include "output.h"
 #include "units.h"
 #include "verbs.h"
 
@@ -306,9 +306,6 @@ verb_info(struct setup *s, struct fail *f)
 	json_int(&json, "format", 1);
 	rc = show_store(s, 0, &json, f);
 	json_end_object(&json);
-	if (rc == 0 && !json.failed)
-		(void)printf(
-		    "%.*s\n", (int)json.text.len, (const char *)json.text.data);
-	buf_clear(&json.text);
+	output_json(&json, rc == 0);
 	return rc;
 }

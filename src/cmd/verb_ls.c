@@ -5,6 +5,7 @@
 
 #include "clock.h"
 #include "json.h"
+#include "output.h"
 #include "verbs.h"
 
 struct listing {
@@ -91,9 +92,6 @@ verb_ls(struct setup *s, struct fail *f)
 	}
 	json_end_array(&json);
 	json_end_object(&json);
-	if (rc == 0 && l.json != NULL)
-		(void)printf(
-		    "%.*s\n", (int)json.text.len, (const char *)json.text.data);
-	buf_clear(&json.text);
+	output_json(&json, rc == 0 && l.json != NULL);
 	return rc;
 }

@@ -113,24 +113,6 @@ list_files(struct rescue *x, struct fail *f)
 	return 0;
 }
 
-/* Is it in every store?  1 yes, 0 no, -1. */
-static int
-is_archived(struct rescue *x, const struct walname *name, struct fail *f)
-{
-	for (size_t i = 0; i < x->args.n_repos; i++) {
-		struct repository *r = &x->args.repos[i];
-		struct store_info info;
-		char key[LAYOUT_KEY_MAX];
-		int rc;
-
-		layout_wal(&r->layout, name, NULL, key);
-		rc = store_stat(r->store, key, &info, f);
-		if (rc != 0)
-			return rc < 0 ? -1 : 0;
-	}
-	return 1;
-}
-
 /* The first page says which segment this file was last used for. */
 static bool
 is_itself(const char *path, const struct walname *name)
@@ -149,39 +131,18 @@ is_itself(const char *path, const struct walname *name)
 	    h.pageaddr == walname_segno(name, h.segsize) * h.segsize;
 }
 
-/* Push one file under that name. */
-static int
-push_as(struct rescue *x, const char *path, const struct walname *name,
-    struct fail *f)
-{
-	struct push p = { .args = &x->args,
-		.path = path,
-		.name = *name,
-		.sysid = x->control.sysid };
-
-	(void)snprintf(p.pg_wal, sizeof p.pg_wal, "%.4000s", x->pg_wal);
-	return push_one(&p, f);
-}
-
 /* Whole it goes under its name, else as what is known of it. */
 static int
-push_segment(struct rescue *x, const char *path, const struct walname *name,
-    struct fail *f)
+push_segment(struct rescue *x, struct push *p, struct fail *f)
 {
-	struct walname partial = *name;
-	int rc;
+	int rc = push_one(p, f);
 
-	x->args.refuse_damaged = true;
-	rc = push_as(x, path, name, f);
-	if (rc == 0 || (f->kind != FAIL_REFUSED && f->kind != FAIL_TRANSIENT))
+	if (rc == 0 || !p->cut_short)
 		return rc;
-	if (strstr(f->cause, "damaged WAL") == NULL &&
-	    strstr(f->cause, "not filled behind") == NULL)
-		return -1;
-	partial.kind = WALNAME_PARTIAL;
-	(void)snprintf(partial.text + WALNAME_SEGMENT_LEN,
-	    sizeof partial.text - WALNAME_SEGMENT_LEN, ".partial");
-	rc = push_as(x, path, &partial, f);
+	p->name.kind = WALNAME_PARTIAL;
+	(void)snprintf(p->name.text + WALNAME_SEGMENT_LEN,
+	    sizeof p->name.text - WALNAME_SEGMENT_LEN, ".partial");
+	rc = push_one(p, f);
 	if (rc == 0)
 		x->partial++;
 	return rc;
@@ -190,22 +151,27 @@ push_segment(struct rescue *x, const char *path, const struct walname *name,
 static int
 rescue_file(struct rescue *x, const struct walname *name, struct fail *f)
 {
+	struct push p = {
+		.args = &x->args, .name = *name, .sysid = x->control.sysid
+	};
 	char path[PATH_MAX];
 	int rc = 0;
 
 	(void)snprintf(path, sizeof path, "%.4000s/%s", x->pg_wal, name->text);
+	(void)snprintf(p.pg_wal, sizeof p.pg_wal, "%.4000s", x->pg_wal);
+	p.path = path;
 	if (name->kind == WALNAME_SEGMENT && !is_itself(path, name)) {
 		x->skipped++;
 		return 0;
 	}
 	if (name->kind != WALNAME_PARTIAL)
-		rc = is_archived(x, name, f);
+		rc = push_is_archived(&x->args, name, f);
 	if (rc == 1)
 		x->there++;
 	if (rc != 0)
 		return rc < 0 ? -1 : 0;
-	rc = name->kind == WALNAME_SEGMENT ? push_segment(x, path, name, f)
-	                                   : push_as(x, path, name, f);
+	rc = name->kind == WALNAME_SEGMENT ? push_segment(x, &p, f)
+	                                   : push_one(&p, f);
 	if (rc == 0)
 		x->saved++;
 	return rc;
@@ -246,6 +212,7 @@ verb_rescue(struct setup *s, struct fail *f)
 		    .generation = (uint32_t)conf_number(
 		        s->conf, OPT_GENERATION),
 		    .pgdata = conf_arg(s->conf, 0),
+		    .refuse_damaged = true,
 		    .compress_level = (int)conf_number(
 		        s->conf, OPT_COMPRESS_LEVEL),
 		    .spool_dir = conf_text(s->conf, OPT_SPOOL_DIR, NULL) } };

@@ -9,6 +9,7 @@
 #include "exitcode.h"
 #include "json.h"
 #include "log.h"
+#include "output.h"
 #include "rules.h"
 #include "units.h"
 #include "verbs.h"
@@ -165,9 +166,6 @@ verb_verify(struct setup *s, struct fail *f)
 	}
 	json_end_array(&j);
 	json_end_object(&j);
-	if (as_json && !j.failed)
-		(void)printf(
-		    "%.*s\n", (int)j.text.len, (const char *)j.text.data);
-	buf_clear(&j.text);
+	output_json(&j, as_json);
 	return rc;
 }

@@ -39,8 +39,8 @@ pidfile_line(const struct buf *b, int n, char *out, size_t cap)
 	return -1;
 }
 
-int
-conn_of_pgdata(const char *pgdata, char *out, size_t cap, struct fail *f)
+static int
+find_server(const char *pgdata, char out[CONN_INFO], struct fail *f)
 {
 	struct buf b = { 0 };
 	char path[PATH_MAX], port[16], host[512];
@@ -59,9 +59,22 @@ conn_of_pgdata(const char *pgdata, char *out, size_t cap, struct fail *f)
 		    "it does not say where the server listens");
 	buf_clear(&b);
 	if (rc == 0)
-		(void)snprintf(out, cap, "host='%s' port='%s' dbname=postgres",
-		    host, port);
+		(void)snprintf(out, CONN_INFO,
+		    "host='%s' port='%s' dbname=postgres", host, port);
 	return rc;
+}
+
+const char *
+conn_choose(const char *conninfo, const char *pgdata, char out[CONN_INFO],
+    struct fail *f)
+{
+	if (conninfo != NULL)
+		return conninfo;
+	if (pgdata != NULL)
+		return find_server(pgdata, out, f) == 0 ? out : NULL;
+	(void)fail_set(
+	    f, FAIL_CONFIG, "conninfo", "neither it nor pgdata is set");
+	return NULL;
 }
 
 /* What a server says beside its answers is not for its user's eyes. */
@@ -99,18 +112,10 @@ conn_open(const char *conninfo, const char *pgdata, struct fail *f)
 		"options", NULL };
 	const char *values[] = { NULL, "walvault", "10",
 		"-c statement_timeout=10000", NULL };
-	char made[1024];
+	char made[CONN_INFO];
 
-	if (conninfo == NULL && pgdata == NULL) {
-		(void)fail_set(
-		    f, FAIL_CONFIG, "conninfo", "neither it nor pgdata is set");
-		return NULL;
-	}
-	if (conninfo == NULL &&
-	    conn_of_pgdata(pgdata, made, sizeof made, f) != 0)
-		return NULL;
-	values[0] = conninfo != NULL ? conninfo : made;
-	return conn_connect(keys, values, f);
+	values[0] = conn_choose(conninfo, pgdata, made, f);
+	return values[0] != NULL ? conn_connect(keys, values, f) : NULL;
 }
 
 void

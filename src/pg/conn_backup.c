@@ -61,18 +61,12 @@ conn_open_backup(const char *conninfo, const char *pgdata, struct fail *f)
 		"dbname", "application_name", "client_encoding", NULL };
 	const char *values[] = { "1", "60", "10", "6", "10", NULL, "walvault",
 		"SQL_ASCII", NULL };
-	char made[1024];
+	char made[CONN_INFO];
 	struct conn *c;
 
-	if (conninfo == NULL && pgdata == NULL) {
-		(void)fail_set(
-		    f, FAIL_CONFIG, "conninfo", "neither it nor pgdata is set");
+	values[5] = conn_choose(conninfo, pgdata, made, f);
+	if (values[5] == NULL)
 		return NULL;
-	}
-	if (conninfo == NULL &&
-	    conn_of_pgdata(pgdata, made, sizeof made, f) != 0)
-		return NULL;
-	values[5] = conninfo != NULL ? conninfo : made;
 	c = conn_connect(keys, values, f);
 	if (c != NULL && remove_limits(c, f) != 0) {
 		conn_close(c);

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Bytes kept until they are all there: see spool.h. */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "io.h"
 #include "spool.h"
+#include "tempfile.h"
 
 struct spool {
 	struct stream stream;
@@ -18,45 +16,13 @@ struct spool {
 	uint64_t in_file;
 };
 
-static const char *
-spool_dir(const struct spool *s)
-{
-	const char *dir = s->dir;
-
-	if (dir == NULL)
-		dir = getenv("TMPDIR");
-	return dir != NULL && dir[0] == '/' ? dir : "/var/tmp";
-}
-
-/* An unlinked file, also where O_TMPFILE is not known (NFS). */
-static int
-open_unlinked(const char *dir)
-{
-	char path[4096];
-	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-
-	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR))
-		return fd;
-	if (snprintf(path, sizeof path, "%s/walvault-spool-XXXXXX", dir) >=
-	    (int)sizeof path) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	fd = mkostemp(path, O_CLOEXEC);
-	if (fd >= 0)
-		(void)unlink(path);
-	return fd;
-}
-
 static int
 write_to_file(struct spool *s, const void *bytes, size_t len, struct fail *f)
 {
-	const char *dir = spool_dir(s);
-
 	if (s->fd < 0)
-		s->fd = open_unlinked(dir);
+		s->fd = tempfile_open(s->dir);
 	if (s->fd < 0 || io_write(s->fd, bytes, len) != 0) {
-		(void)fail_errno(f, dir, "temporary file");
+		(void)fail_errno(f, s->dir, "temporary file");
 		return fail_hint(f,
 		    "set spool_dir to a directory with room for one segment");
 	}
@@ -106,7 +72,7 @@ spool_new(size_t memory_max, const char *dir)
 		return NULL;
 	s->stream.ops = &spool_ops;
 	s->memory_max = memory_max;
-	s->dir = dir;
+	s->dir = tempfile_dir(dir);
 	s->fd = -1;
 	return s;
 }
@@ -136,7 +102,7 @@ replay_file(struct spool *s, struct stream *out, struct fail *f)
 		ssize_t n = io_pread(s->fd, chunk, IO_CHUNK, (off_t)off);
 
 		if (n <= 0)
-			rc = fail_errno(f, spool_dir(s), "temporary file");
+			rc = fail_errno(f, s->dir, "temporary file");
 		else
 			rc = stream_write(out, chunk, (size_t)n, f);
 		off += n > 0 ? (uint64_t)n : 0;

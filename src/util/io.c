@@ -9,13 +9,16 @@
 
 #include "io.h"
 
-int
-io_write(int fd, const void *bytes, size_t len)
+/* At the descriptor's own position, or at one that the caller names. */
+static int
+write_all(int fd, const uint8_t *p, size_t len, const off_t *at)
 {
-	const uint8_t *p = bytes;
+	size_t done = 0;
 
-	while (len > 0) {
-		ssize_t n = write(fd, p, len);
+	while (done < len) {
+		ssize_t n = at != NULL
+		    ? pwrite(fd, p + done, len - done, *at + (off_t)done)
+		    : write(fd, p + done, len - done);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -23,71 +26,54 @@ io_write(int fd, const void *bytes, size_t len)
 			errno = ENOSPC;
 		if (n <= 0)
 			return -1;
-		p += n;
-		len -= (size_t)n;
+		done += (size_t)n;
 	}
 	return 0;
+}
+
+int
+io_write(int fd, const void *bytes, size_t len)
+{
+	return write_all(fd, bytes, len, NULL);
 }
 
 int
 io_pwrite(int fd, const void *bytes, size_t len, off_t off)
 {
-	const uint8_t *p = bytes;
+	return write_all(fd, bytes, len, &off);
+}
 
-	while (len > 0) {
-		ssize_t n = pwrite(fd, p, len, off);
+static ssize_t
+read_all(int fd, uint8_t *p, size_t len, const off_t *at)
+{
+	size_t got = 0;
+
+	while (got < len) {
+		ssize_t n = at != NULL
+		    ? pread(fd, p + got, len - got, *at + (off_t)got)
+		    : read(fd, p + got, len - got);
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n == 0)
-			errno = ENOSPC;
-		if (n <= 0)
+		if (n < 0)
 			return -1;
-		p += n;
-		off += n;
-		len -= (size_t)n;
+		if (n == 0)
+			break;
+		got += (size_t)n;
 	}
-	return 0;
+	return (ssize_t)got;
 }
 
 ssize_t
 io_read(int fd, void *bytes, size_t len)
 {
-	uint8_t *p = bytes;
-	size_t got = 0;
-
-	while (got < len) {
-		ssize_t n = read(fd, p + got, len - got);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		if (n == 0)
-			break;
-		got += (size_t)n;
-	}
-	return (ssize_t)got;
+	return read_all(fd, bytes, len, NULL);
 }
 
 ssize_t
 io_pread(int fd, void *bytes, size_t len, off_t off)
 {
-	uint8_t *p = bytes;
-	size_t got = 0;
-
-	while (got < len) {
-		ssize_t n = pread(fd, p + got, len - got, off + (off_t)got);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		if (n == 0)
-			break;
-		got += (size_t)n;
-	}
-	return (ssize_t)got;
+	return read_all(fd, bytes, len, &off);
 }
 
 /* At most max bytes from fd; one more is a failure. */

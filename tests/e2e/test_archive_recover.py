@@ -163,15 +163,6 @@ def test_a_transaction_is_left_out_when_its_xid_is_an_exclusive_target(major):
     )
 
 
-def promote_in_place(pg, repo):
-    """Stops the server and lets it go on, as a standby that is promoted at once."""
-    pg.stop()
-    (pg.data / "standby.signal").touch()
-    pg.configure(restore_command=repo.restore_command())
-    pg.start()
-    pg.promote()
-
-
 @majors(13, 15, 18)
 def test_timelines_beyond_nine_are_recovered_by_their_decimal_number(major):
     pg, repo = archiving_server(major, segsize_mib=1)
@@ -181,7 +172,7 @@ def test_timelines_beyond_nine_are_recovered_by_their_decimal_number(major):
         assert pg.timeline() == timeline
         pg.sql("INSERT INTO rows VALUES (%s, 'written on this timeline')", timeline)
         pg.archive_all()
-        promote_in_place(pg, repo)
+        pg.promote_in_place(restore_command=repo.restore_command())
     pg.archive_all()
     pg.destroy()
     assert repo.object_path("0000000C.history").exists()

@@ -428,15 +428,6 @@ def test_the_independent_reader_writes_nothing_of_a_damaged_object():
     assert done.returncode == 1 and os.listdir(directory) == ["object"]
 
 
-def promote_in_place(pg, repo):
-    """Stops the server and lets it go on as a standby that is promoted at once."""
-    pg.stop()
-    (pg.data / "standby.signal").touch()
-    pg.configure(restore_command=repo.restore_command())
-    pg.start()
-    pg.promote()
-
-
 def kind_of(key):
     if ".partial/" in key:
         return "partial"
@@ -454,7 +445,7 @@ def test_the_independent_reader_agrees_with_walvault_on_objects_of_every_kind(ma
     pg.sql("CREATE TABLE t AS SELECT generate_series(1, 20000) AS i")
     pg.archive_all()
     pg.write_wal()
-    promote_in_place(pg, repo)
+    pg.promote_in_place(restore_command=repo.restore_command())
     pg.archive_all()
     kinds = {}
     for stored in repo.objects():

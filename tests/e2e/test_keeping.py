@@ -256,7 +256,7 @@ def test_random_histories_leave_nothing_to_find_and_every_backup_restores():
         elif operation == "release" and held:
             repo.walvault("release", held.pop()).expect(0)
         elif operation == "promote" and told.count("promote") <= 3:
-            promote(pg, repo)
+            pg.promote_in_place(restore_command=repo.restore_command())
         elif operation == "expire":
             newest = ids(repo)[-1]
             expire(repo)
@@ -276,19 +276,9 @@ def test_random_histories_leave_nothing_to_find_and_every_backup_restores():
     restored.stop()
 
 
-def promote(pg, repo):
-    """The same cluster on a new timeline."""
-    pg.stop()
-    (pg.data / "standby.signal").touch()
-    pg.configure(restore_command=repo.restore_command())
-    pg.start()
-    pg.promote()
-    pg.wait_promoted()
-
-
 def test_a_new_timeline_keeps_the_backup_that_it_came_from_until_it_has_its_own():
     pg, repo, made = backed_up(2)
-    promote(pg, repo)
+    pg.promote_in_place(restore_command=repo.restore_command())
     write(pg)
     total = count(pg)
     expire(repo, "--keep-full", "1")

@@ -120,16 +120,12 @@ class World:
         """Lets the server go on as a standby that is promoted at once; its new workload."""
         self.oracle.read(pg, workload.timeline)
         workload.close()
-        pg.stop()
-        (pg.data / "standby.signal").touch()
-        pg.configure(
+        pg.promote_in_place(
             restore_command=self.repo.restore_command(),
             recovery_target_lsn=None,
             recovery_target_inclusive=None,
             recovery_target_timeline=None,
         )
-        pg.start()
-        pg.promote()
         timeline = self.oracle.fork(pg)
         return Workload(pg, self.rng, timeline, workload.rows, workload.next_id)
 

@@ -649,11 +649,7 @@ def test_the_last_transactions_of_a_promoted_standby_are_found_in_a_partial_segm
     world.commit(1000)
     world.pg.archive_all()
     world.commit(2000)
-    world.pg.stop()
-    (world.pg.data / "standby.signal").touch()
-    world.pg.configure(restore_command=world.repo.restore_command())
-    world.pg.start()
-    world.pg.promote()
+    world.pg.promote_in_place(restore_command=world.repo.restore_command())
     wait_until(
         lambda: any(".partial/" in name for name in world.repo.objects())
         and world.repo.object_path("00000002.history").exists(),
@@ -984,15 +980,6 @@ def test_a_server_that_cannot_recover_is_stopped_and_its_log_shown():
     assert not (destination / "postmaster.pid").exists()
 
 
-def promote_in_place(world, mode="fast"):
-    """The next timeline; after mode "immediate" it forks in the segment being written."""
-    world.pg.stop(mode)
-    (world.pg.data / "standby.signal").touch()
-    world.pg.configure(restore_command=world.repo.restore_command())
-    world.pg.start()
-    world.pg.promote()
-
-
 def prepare_transaction(world, value, name):
     connection = world.pg.connect()
     with connection.cursor() as cursor:
@@ -1006,7 +993,7 @@ def prepare_transaction(world, value, name):
 def test_a_prepared_transaction_in_the_fork_segment_does_not_stop_a_promotion(major):
     world = World(major, max_prepared_transactions=10)
     world.pg.archive_all()
-    promote_in_place(world)
+    world.pg.promote_in_place(restore_command=world.repo.restore_command())
     prepare_transaction(world, 7000, "in the fork")
     world.commit(2000)
     world.destroy()
@@ -1034,7 +1021,9 @@ def world_with_two_forks_in_one_segment(major):
         moments.append(xid)
         world.commit(timeline * 1000 + 2)
         if timeline < 3:
-            promote_in_place(world, "immediate")
+            world.pg.promote_in_place(
+                mode="immediate", restore_command=world.repo.restore_command()
+            )
     segment = world.pg.archive_all()
     names = [segment_name(3, lsn, world.pg.segsize) for lsn in fork_points(world, 3)]
     assert names == [segment, segment]

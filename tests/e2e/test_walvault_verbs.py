@@ -312,13 +312,13 @@ def test_two_leaves_that_differ_need_a_timeline_to_be_named():
     pg.stop()
     twin = work_directory() / "twin"
     shutil.copytree(pg.data, twin, symlinks=True)
-    promote(pg, restore_command="/bin/false")
+    pg.promote_in_place(restore_command="/bin/false")
     archive_segments(pg, 2)
     pg.stop()
     shutil.rmtree(pg.data)
     twin.rename(pg.data)
     # The twin sees that timeline 2 is taken, and forks timeline 3 from 1.
-    promote(pg, restore_command=repo.restore_command(), recovery_target_timeline="current")
+    pg.promote_in_place(restore_command=repo.restore_command(), recovery_target_timeline="current")
     archive_segments(pg, 2)
     moment = pg.value("SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00'")
     pg.sql("INSERT INTO t VALUES (1)")
@@ -340,15 +340,6 @@ def first_own_commit(repo, tli):
     """The xid of the first transaction that ends on a timeline behind its fork."""
     [timeline] = [t for t in repo.json("info")["systems"][0]["timelines"] if t["timeline"] == tli]
     return repo.json("find", "--lsn", timeline["switch_lsn"], "--exclusive", "--timeline", str(tli))["after"]["xid"]
-
-
-def promote(pg, **settings):
-    """Makes the stopped server the primary of a new timeline."""
-    pg.configure(**settings)
-    (pg.data / "standby.signal").touch()
-    pg.start()
-    pg.promote()
-    pg.wait_promoted()
 
 
 # -- ls, cat, config --
@@ -445,7 +436,7 @@ def test_check_looks_behind_the_fork_of_a_timeline_that_goes_on():
     pg.stop()
     saved = work_directory() / "saved"
     shutil.copytree(pg.data, saved, symlinks=True)
-    promote(pg, restore_command="/bin/false")
+    pg.promote_in_place(restore_command="/bin/false")
     archive_segments(pg, 2)
     pg.stop()
     shutil.rmtree(pg.data)

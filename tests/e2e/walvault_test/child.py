@@ -9,17 +9,18 @@ the test from the file ``outcome`` there. A process that dies leaves no such
 file, so nothing but a test that really came to its end can count as passed.
 """
 
+import contextlib
 import importlib.util
 import inspect
 import json
 import os
 import sys
-import time
 import traceback
 from pathlib import Path
 
 from . import cases, processes
 from .cases import DEFAULT_TIME_LIMIT, Skip
+from .waiting import TimedOut, wait_until
 
 GRACE_SECONDS = 3
 
@@ -91,12 +92,9 @@ def _left_behind():
 
     What a server was just running when it was killed may come to its own end first.
     """
-    deadline = time.monotonic() + GRACE_SECONDS
-    while left := processes.descendants(os.getpid()):
-        if time.monotonic() > deadline:
-            break
-        time.sleep(0.02)
-    commands = [processes.command_line(pid) for pid in left]
+    with contextlib.suppress(TimedOut):
+        wait_until(lambda: not processes.descendants(os.getpid()), "their end", GRACE_SECONDS)
+    commands = [processes.command_line(pid) for pid in processes.descendants(os.getpid())]
     processes.end_own_descendants()
     return commands
 

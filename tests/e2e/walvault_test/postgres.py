@@ -57,23 +57,53 @@ def _run_initdb(major, directory, segsize_mib, options):
     ).expect()
 
 
-def _template(major, segsize_mib, options):
-    """A cluster as initdb leaves it, made once per run of the tests."""
+def made_once(name, make):
+    """The directory that ``make(directory)`` made when it was first asked for by this name.
+
+    It lasts for the whole run of the tests, whichever test asks first.
+    """
     home = Path(os.environ.get("WALVAULT_TEST_TEMPLATES") or new_directory("templates"))
-    variant = hashlib.md5(repr(options).encode()).hexdigest()[:8]
-    template = home / f"{major}-{segsize_mib}-{variant}"
-    with open(home / f"{template.name}.lock", "w", encoding="ascii") as lock:
+    template = home / name
+    with open(home / f"{name}.lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not template.exists():
             unfinished = template.with_suffix(".unfinished")
             shutil.rmtree(unfinished, ignore_errors=True)
-            _run_initdb(major, unfinished, segsize_mib, options)
+            make(unfinished)
             unfinished.rename(template)
     return template
 
 
+def _template(major, segsize_mib, options):
+    """A cluster as initdb leaves it, made once per run of the tests."""
+    variant = hashlib.md5(repr(options).encode()).hexdigest()[:8]
+    return made_once(
+        f"{major}-{segsize_mib}-{variant}",
+        lambda directory: _run_initdb(major, directory, segsize_mib, options),
+    )
+
+
 def _quoted(value):
     return "'" + str(value).replace("'", "''") + "'"
+
+
+def connect(socket_directory, **options):
+    """A psycopg2 connection to the server with that socket, in autocommit mode."""
+    options = {"dbname": "postgres", "user": "postgres", **options}
+    connection = psycopg2.connect(host=str(socket_directory), port=PORT, **options)
+    connection.autocommit = True
+    return connection
+
+
+def ask(socket_directory, statement, arguments):
+    """Runs one statement in a connection of its own; its rows, if it has any."""
+    connection = connect(socket_directory)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(statement, arguments or None)
+            return cursor.fetchall() if cursor.description else []
+    finally:
+        connection.close()
 
 
 class Postgres:
@@ -243,6 +273,17 @@ class Postgres:
         self.wait_promoted()
         return self
 
+    def promote_in_place(self, mode="fast", **settings):
+        """Stops the server and lets it go on, as a standby that is promoted at once.
+
+        After mode "immediate" the new timeline forks in the segment being written.
+        """
+        self.stop(mode)
+        (self.data / "standby.signal").touch()
+        self.configure(**settings)
+        self.start()
+        self.promote()
+
     def wait_promoted(self, timeout=120):
         """Waits until recovery has ended and writes are taken."""
         wait_until(
@@ -269,20 +310,11 @@ class Postgres:
 
     def connect(self, **options):
         """A psycopg2 connection, in autocommit mode."""
-        options = {"dbname": "postgres", "user": "postgres", **options}
-        connection = psycopg2.connect(host=str(self.socket_directory), port=PORT, **options)
-        connection.autocommit = True
-        return connection
+        return connect(self.socket_directory, **options)
 
     def sql(self, statement, *arguments):
         """Runs one statement in a connection of its own; its rows, if it has any."""
-        connection = self.connect()
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute(statement, arguments or None)
-                return cursor.fetchall() if cursor.description else []
-        finally:
-            connection.close()
+        return ask(self.socket_directory, statement, arguments)
 
     def value(self, statement, *arguments):
         """The first column of the first row."""

@@ -4,11 +4,9 @@
 import shutil
 from pathlib import Path
 
-import psycopg2
-
 from . import processes
 from .cases import at_end, new_directory
-from .postgres import PORT, Postgres
+from .postgres import Postgres, ask
 from .repository import Repository
 from .waiting import wait_until
 
@@ -49,16 +47,7 @@ class Started:
         return self.server["socket_directory"]
 
     def sql(self, statement, *arguments):
-        connection = psycopg2.connect(
-            host=self.socket_directory, port=PORT, user="postgres", dbname="postgres"
-        )
-        connection.autocommit = True
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute(statement, arguments or None)
-                return cursor.fetchall() if cursor.description else []
-        finally:
-            connection.close()
+        return ask(self.socket_directory, statement, arguments)
 
     def value(self, statement, *arguments):
         return self.sql(statement, *arguments)[0][0]

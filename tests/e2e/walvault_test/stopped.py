@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: PostgreSQL
 """Real WAL without a running server, for tests that push and fetch by hand."""
 
-import fcntl
-import os
 import shutil
-from pathlib import Path
 
 from .cases import new_directory
-from .postgres import Postgres
+from .postgres import Postgres, made_once
 from .repository import Repository
 from .wal import MIB
 
@@ -34,15 +31,7 @@ def stopped_cluster(major=15):
     Made once per run of the tests; each caller gets a copy of its own. They all
     share one system identifier and hold the same WAL.
     """
-    home = Path(os.environ.get("WALVAULT_TEST_TEMPLATES") or new_directory("templates"))
-    template = home / f"stopped-{major}"
-    with open(home / f"{template.name}.lock", "w", encoding="ascii") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not template.exists():
-            unfinished = template.with_suffix(".unfinished")
-            shutil.rmtree(unfinished, ignore_errors=True)
-            _make(major, unfinished)
-            unfinished.rename(template)
+    template = made_once(f"stopped-{major}", lambda directory: _make(major, directory))
     data = new_directory(f"pg{major}") / "data"
     shutil.copytree(template, data, symlinks=True)
     names = (data / "segments").read_text(encoding="ascii").split()
