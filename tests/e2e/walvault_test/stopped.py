@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: PostgreSQL
 """Real WAL without a running server, for tests that push and fetch by hand."""
 
+import os
 import shutil
+import time
 
 from .cases import new_directory
 from .postgres import Postgres, made_once
@@ -21,6 +23,9 @@ def _make(major, directory):
         pg.sql("INSERT INTO filler SELECT %s, md5(g::text) FROM generate_series(1, 500) g", n)
         names.append(pg.switch_wal())
     pg.stop()
+    # Whoever writes to WAL has just done so: the last segment is not to look like that.
+    for segment in (pg.data / "pg_wal").glob("0*"):
+        os.utime(segment, (time.time() - 3600,) * 2)
     shutil.copytree(pg.data, directory, symlinks=True)
     (directory / "segments").write_text("\n".join(names), encoding="ascii")
 
