@@ -893,56 +893,6 @@ def test_what_was_backed_up_and_restored_under_heavy_load_is_whole(major):
         started.stop()
 
 
-def test_no_flipped_bit_of_a_pack_is_restored():
-    world = World()
-    world.destroy()
-    packs = sorted(world.repo.system_directory().glob("backup/*/pack-*"))
-    assert packs
-    for pack in packs:
-        content = pack.read_bytes()
-        for part in (0.2, 0.5, 0.8):
-            broken = bytearray(content)
-            broken[int(len(content) * part)] ^= 0x10
-            pack.chmod(0o600)
-            pack.write_bytes(broken)
-            result, destination = restore(world.repo)
-            if result.status == 0:
-                # A byte between the pieces: nothing that is restored has changed.
-                run_program(client_program("pg_verifybackup"), "-n", destination).expect(0)
-            else:
-                result.expect(1)
-                assert "/pack-" in result.err, result
-                assert not (destination / "global/pg_control").exists()
-            shutil.rmtree(destination)
-        pack.write_bytes(content)
-
-
-def test_a_damaged_manifest_is_passed_over_with_a_warning():
-    world = World()
-    world.commit(1000)
-    newer = take_backup(world.repo)
-    world.destroy()
-    manifest = world.repo.system_directory() / "backup" / newer / "manifest"
-    content = bytearray(manifest.read_bytes())
-    content[10] ^= 1
-    manifest.chmod(0o600)
-    manifest.write_bytes(content)
-    found = plan(world.repo)
-    assert found["backup"]["id"] == world.backup
-    assert newer in found["warnings"][0]
-    started = restore_and_start(world.repo)
-    assert started.sql(ROWS) == [(101, 1000)]
-
-
-def test_a_missing_pack_is_found_before_anything_is_touched():
-    world = World()
-    world.destroy()
-    next(iter(world.repo.system_directory().glob("backup/*/pack-*"))).unlink()
-    result, destination = restore(world.repo)
-    result.expect(1)
-    assert_untouched(destination)
-
-
 def test_a_server_of_another_major_is_refused_before_anything_is_touched():
     world = World(14)
     world.destroy()
