@@ -87,6 +87,9 @@ def refuse(restores, error, counts, sample, place, lasting=False, ends=0):
         what = f"{at}\n{result}"
         if result.status == 0:
             assert at.name in HARMLESS, what
+            # A file server may say at the close that what was written is lost.
+            written = place == restores.destination and not os.path.isdir(at.paths[0])
+            assert not (written and at.name == "close"), what
             return
         assert result.status == 1, what
         assert_explained(result, at, place)

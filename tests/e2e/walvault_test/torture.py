@@ -43,6 +43,7 @@ class At:
         self.seen = 0
         self.victim = None
         self.name = None
+        self.paths = []
 
     def __call__(self, call):
         if call.result is not None or (self.victim and not self.lasting) or not self.counts(call):
@@ -51,7 +52,7 @@ class At:
         if self.place is None or self.seen <= self.place:
             return None
         if self.victim is None:
-            self.victim, self.name = str(call), call.name
+            self.victim, self.name, self.paths = str(call), call.name, call.paths()
         return self.action
 
     def __str__(self):
