@@ -93,7 +93,7 @@ struct plan {
 	struct plan_target target;
 	bool reachable;
 	char why[512];    /* if not */
-	char missing[64]; /* the WAL file that is in the way, or "" */
+	char missing[64]; /* the WAL file or pack that is in the way, or "" */
 	struct plan_moment before, after; /* if not */
 
 	struct backup backup;

@@ -10,6 +10,7 @@
 #define WALVAULT_ARCHIVE_RESTORE_H
 
 #include <limits.h>
+#include <sys/types.h>
 
 #include "control.h"
 #include "plan.h"
@@ -22,6 +23,8 @@ struct restore_place {
 	char path[PATH_MAX];   /* absolute */
 	uint64_t files, bytes; /* as they take room on a disk */
 	uint64_t free;         /* bytes free there */
+	uint64_t free_files;   /* files that can be made there */
+	dev_t device;          /* its file system */
 };
 
 struct restore_places {
@@ -50,8 +53,8 @@ int restore_places(const struct restore_set *s, const struct restore_where *w,
 void restore_places_clear(struct restore_places *p);
 
 /*
- * Is each place new or an empty directory?  And fill .free of each.  0, or -1
- * (FAIL_CONFIG: it is neither).
+ * Is each place new or an empty directory?  And fill .free, .free_files and
+ * .device of each.  0, or -1 (FAIL_CONFIG: it is neither).
  */
 int restore_check_places(struct restore_places *p, struct fail *f);
 
@@ -85,6 +88,7 @@ struct restore_result {
 	struct control control; /* the restored one */
 	struct control_details details;
 	size_t links_replaced; /* links that became directories */
+	bool backup_damaged;   /* a pack is not what the manifest says */
 };
 
 /* 0, or -1: the directory is not startable. */

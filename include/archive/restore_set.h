@@ -66,8 +66,12 @@ uint32_t restore_tablespace_of(const char *path, const char **rest);
  * them only where allow_in_place_tablespaces is on. */
 bool restore_has_in_place(const struct restore_set *s);
 
-/* Are all packs there, with the sizes that the manifest says?  0 or -1. */
-int restore_set_check_packs(
-    struct repository *r, const struct restore_set *s, struct fail *f);
+/*
+ * Are all packs there, with the sizes that the manifest says?  0, or -1: then
+ * *gap is the place of the first one that is not (FAIL_DAMAGED), or n_packs if
+ * the store failed.
+ */
+int restore_set_check_packs(struct repository *r, const struct restore_set *s,
+    size_t *gap, struct fail *f);
 
 #endif

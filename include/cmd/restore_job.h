@@ -68,6 +68,20 @@ int restore_options(struct restore_job *j, struct fail *f);
 /* Find the repository and the system in it; open the workers' stores. */
 int restore_open_repository(struct restore_job *j, struct fail *f);
 
+/*
+ * Plan, with a backup whose manifest can be read and whose packs are there.
+ * Those that are not whole are marked as damaged in j->backups.  0 (see
+ * j->plan.reachable; if so, j->set is loaded), or -1.
+ */
+int restore_choose(struct restore_job *j, struct fail *f);
+
+/*
+ * If the plan's backup turned out to be damaged while it was restored: have the
+ * hint of *f say which other one leads to the same moment.  The plan is another
+ * one then.  Always -1.
+ */
+int restore_name_other(struct restore_job *j, struct fail *f);
+
 /* Compose the server's restore_command. */
 int restore_compose_command(struct restore_job *j, struct fail *f);
 

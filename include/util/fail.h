@@ -41,7 +41,8 @@ int fail_set(struct fail *f, enum fail_kind kind, const char *object,
  * The same from errno: the cause is "WHAT: strerror", the kind follows from
  * the number (ENOSPC, EDQUOT and EFBIG are SPACE, EACCES, EPERM and EROFS are
  * DENIED, ENOENT and ENOTDIR are ABSENT, ENOMEM is INTERNAL, all else is
- * TRANSIENT).  Keeps errno.
+ * TRANSIENT).  Where the number alone says what to do, so does the hint.
+ * Keeps errno.
  */
 int fail_errno(struct fail *f, const char *object, const char *what);
 

@@ -214,12 +214,14 @@ check_empty(const struct restore_place *p, struct fail *f)
 	return 0;
 }
 
-/* The nearest directory above that exists. */
-static void
+/* The nearest directory above that exists.  0, or -1 with errno. */
+static int
 existing_above(const char *path, char out[PATH_MAX])
 {
+	int rc;
+
 	(void)snprintf(out, PATH_MAX, "%s", path);
-	while (io_exists(out) == 0 && strcmp(out, "/") != 0) {
+	while ((rc = io_exists(out)) == 0 && strcmp(out, "/") != 0) {
 		char up[PATH_MAX];
 
 		io_above(out, 1, up, sizeof up);
@@ -227,52 +229,71 @@ existing_above(const char *path, char out[PATH_MAX])
 			break;
 		memcpy(out, up, sizeof up);
 	}
+	return rc < 0 ? -1 : 0;
+}
+
+/* How much is free where it will be, and which file system is that? */
+static int
+measure(struct restore_place *p, struct fail *f)
+{
+	struct statvfs v;
+	struct stat st;
+	char dir[PATH_MAX];
+
+	if (existing_above(p->path, dir) != 0 || statvfs(dir, &v) != 0 ||
+	    stat(dir, &st) != 0)
+		return fail_errno(f, p->path, "look for free space");
+	p->free = (uint64_t)v.f_bavail * v.f_frsize;
+	/* Some file systems make inodes as they need them, and count none. */
+	p->free_files = v.f_files > 0 ? (uint64_t)v.f_favail : UINT64_MAX;
+	p->device = st.st_dev;
+	return 0;
 }
 
 int
 restore_check_places(struct restore_places *p, struct fail *f)
 {
-	for (size_t i = 0; i < p->n; i++) {
-		struct restore_place *x = &p->list[i];
-		struct statvfs v;
-		char dir[PATH_MAX];
-
-		if (check_empty(x, f) < 0)
+	for (size_t i = 0; i < p->n; i++)
+		if (check_empty(&p->list[i], f) < 0 ||
+		    measure(&p->list[i], f) != 0)
 			return -1;
-		existing_above(x->path, dir);
-		if (statvfs(dir, &v) != 0)
-			return fail_errno(f, dir, "look for free space");
-		x->free = (uint64_t)v.f_bavail * v.f_frsize;
-	}
 	return 0;
 }
 
-static dev_t
-device_of(const struct restore_place *p)
+/* All that goes to the file system of one place must find room there. */
+static int
+check_room(const struct restore_places *p, size_t i, struct fail *f)
 {
-	struct stat st;
-	char dir[PATH_MAX];
+	const struct restore_place *x = &p->list[i];
+	uint64_t bytes = 0, files = 0;
+	char have[UNITS_TEXT], want[UNITS_TEXT];
 
-	existing_above(p->path, dir);
-	return stat(dir, &st) == 0 ? st.st_dev : 0;
+	for (size_t k = 0; k < p->n; k++)
+		if (p->list[k].device == x->device) {
+			bytes += p->list[k].bytes;
+			files += p->list[k].files;
+		}
+	if (bytes > x->free) {
+		units_format_bytes(x->free, have);
+		units_format_bytes(bytes, want);
+		(void)fail_set(f, FAIL_SPACE, x->path,
+		    "%s are free there, %s are needed", have, want);
+	} else if (files > x->free_files) {
+		(void)fail_set(f, FAIL_SPACE, x->path,
+		    "%" PRIu64 " files can be made there (inodes), %" PRIu64
+		    " are needed",
+		    x->free_files, files);
+	} else {
+		return 0;
+	}
+	return fail_hint(f, "make room there, or restore elsewhere");
 }
 
 int
 restore_check_room(const struct restore_places *p, struct fail *f)
 {
-	for (size_t i = 0; i < p->n; i++) {
-		uint64_t need = 0;
-		char have[UNITS_TEXT], want[UNITS_TEXT];
-
-		for (size_t k = 0; k < p->n; k++)
-			if (device_of(&p->list[k]) == device_of(&p->list[i]))
-				need += p->list[k].bytes;
-		if (need <= p->list[i].free)
-			continue;
-		units_format_bytes(p->list[i].free, have);
-		units_format_bytes(need, want);
-		return fail_set(f, FAIL_SPACE, p->list[i].path,
-		    "%s are free there, %s are needed", have, want);
-	}
+	for (size_t i = 0; i < p->n; i++)
+		if (check_room(p, i, f) != 0)
+			return -1;
 	return 0;
 }

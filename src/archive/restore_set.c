@@ -387,35 +387,45 @@ restore_has_in_place(const struct restore_set *s)
 	return false;
 }
 
+/* 0 it is there as the manifest says, 1 it is not (f says why), -1. */
+static int
+check_pack(struct repository *r, const char *backup,
+    const struct manifest_pack *p, struct fail *f)
+{
+	char key[LAYOUT_KEY_MAX], object[1024];
+	struct store_info info;
+	int rc;
+
+	backup_pack_key(&r->layout, backup, p->pack, key);
+	rc = store_stat(r->store, key, &info, f);
+	if (rc < 0)
+		return f->kind == FAIL_DAMAGED ? 1 : -1;
+	if (rc == 0 && info.size == p->stored)
+		return 0;
+	store_object_name(r->store, key, object, sizeof object);
+	if (rc == 1)
+		(void)fail_set(f, FAIL_DAMAGED, object,
+		    "its pack-%06" PRIu32 " is not there", p->pack);
+	else
+		(void)fail_set(f, FAIL_DAMAGED, object,
+		    "its pack-%06" PRIu32 " has %" PRIu64
+		    " bytes, the manifest says %" PRIu64,
+		    p->pack, info.size, p->stored);
+	return 1;
+}
+
 int
-restore_set_check_packs(
-    struct repository *r, const struct restore_set *s, struct fail *f)
+restore_set_check_packs(struct repository *r, const struct restore_set *s,
+    size_t *gap, struct fail *f)
 {
 	for (size_t i = 0; i < s->n_packs; i++) {
 		const struct manifest_pack *p = &s->packs[i];
-		char key[LAYOUT_KEY_MAX], object[1024];
-		struct store_info info;
-		int rc;
+		int rc = check_pack(r, s->head.backups[p->backup], p, f);
 
-		backup_pack_key(
-		    &r->layout, s->head.backups[p->backup], p->pack, key);
-		rc = store_stat(r->store, key, &info, f);
-		if (rc < 0)
-			return -1;
-		store_object_name(r->store, key, object, sizeof object);
-		if (rc == 1)
-			(void)fail_set(f, FAIL_DAMAGED, object,
-			    "the backup needs it, and it is not there");
-		else if (info.size != p->stored)
-			(void)fail_set(f, FAIL_DAMAGED, object,
-			    "it has %" PRIu64
-			    " bytes, the manifest says %" PRIu64,
-			    info.size, p->stored);
-		else
+		if (rc == 0)
 			continue;
-		return fail_hint(f,
-		    "this backup cannot be restored; choose an older one with "
-		    "--backup");
+		*gap = rc > 0 ? i : s->n_packs;
+		return -1;
 	}
 	return 0;
 }

@@ -132,13 +132,10 @@ unpack_run(struct crew *c, struct repository *repo,
 
 	if (rc == 1)
 		rc = fail_set(f, FAIL_DAMAGED, place.backup,
-		    "its pack %" PRIu32 " has vanished", piece->pack);
+		    "its pack-%06" PRIu32 " has vanished", piece->pack);
 	if (rc < 0 && f->kind == FAIL_DAMAGED && u.piece != NULL)
 		(void)fail_add(f, "at or behind %s",
 		    s->files[s->piece_files[u.piece - s->pieces]].path);
-	if (rc < 0 && f->kind == FAIL_DAMAGED)
-		(void)fail_hint(
-		    f, "walvault verify %s shows what else is", place.backup);
 	if (rc == 0)
 		rc = close_file(&u, f);
 	if (u.fd >= 0)
@@ -273,5 +270,6 @@ restore_unpack(struct restore *r, struct fail *f)
 	if (!c.failed)
 		return 0;
 	*f = c.fail;
+	r->result->backup_damaged = f->kind == FAIL_DAMAGED;
 	return -1;
 }

@@ -22,6 +22,7 @@ static const char about[] =
     "Exit status: 0 done; 1 failed; 2 the target cannot be reached (the "
     "nearest moments\nthat can are named); 3 usage or configuration.";
 
+/* What is there, and the way through it. */
 static int
 make_plan(struct restore_job *j, struct fail *f)
 {
@@ -33,10 +34,7 @@ make_plan(struct restore_job *j, struct fail *f)
 	if (backup_list_load(r, &j->backups, f) != 0)
 		return -1;
 	j->has_backups = true;
-	if (plan_make(&j->index, &j->backups, &j->target, &j->plan, f) != 0)
-		return -1;
-	j->has_plan = true;
-	return 0;
+	return restore_choose(j, f);
 }
 
 /* What cannot be read may have been the better choice. */
@@ -51,6 +49,13 @@ warn_of_damage(struct restore_job *j)
 			    "backup %s is damaged and is not used: %s", b->id,
 			    b->why);
 	}
+}
+
+static void
+log_warnings(const struct restore_job *j)
+{
+	for (size_t i = 0; i < j->n_warnings; i++)
+		log_warning("restore: %s", j->warnings[i]);
 }
 
 static int
@@ -74,13 +79,7 @@ find_places(struct restore_job *j, struct fail *f)
 static int
 prepare(struct restore_job *j, struct fail *f)
 {
-	struct repository *r = &j->setup.repos[j->store];
-
-	if (restore_set_load(r, j->plan.backup.id, &j->set, f) != 0)
-		return -1;
-	j->has_set = true;
-	if (restore_set_check_packs(r, &j->set, f) != 0 ||
-	    find_places(j, f) != 0 || restore_compose_command(j, f) != 0)
+	if (find_places(j, f) != 0 || restore_compose_command(j, f) != 0)
 		return -1;
 	restore_compare_hosts(j);
 	warn_of_damage(j);
@@ -121,10 +120,12 @@ carry_out(struct restore_job *j, struct fail *f)
 	meter_begin(&j->meter);
 	rc = restore_run(&args, &j->result, f);
 	meter_end(&j->meter);
-	if (rc != 0)
+	if (rc != 0) {
+		(void)restore_name_other(j, f);
 		return fail_add(f,
 		    "%s is not complete and cannot be started; remove it",
 		    j->dest);
+	}
 	j->restored = true;
 	log_info("restored: %s: backup=%s files=%llu bytes=%llu ms=%lld",
 	    j->dest, j->plan.backup.id, (unsigned long long)j->result.files,
@@ -140,14 +141,15 @@ run(struct restore_job *j, struct fail *f)
 	    restore_open_repository(j, f) != 0 || make_plan(j, f) != 0)
 		return -1;
 	if (!j->plan.reachable) {
+		warn_of_damage(j);
+		log_warnings(j);
 		restore_report_unreachable(j);
 		return EXIT_UNREACHABLE;
 	}
 	if (prepare(j, f) != 0)
 		return -1;
 	if (!j->plan_only) {
-		for (size_t i = 0; i < j->n_warnings; i++)
-			log_warning("restore: %s", j->warnings[i]);
+		log_warnings(j);
 		if (carry_out(j, f) != 0 ||
 		    (j->start && restore_start(j, f) != 0))
 			return -1;

@@ -61,16 +61,18 @@ find_cluster(struct restore_job *j, struct repository *r, struct fail *f)
 	return 0;
 }
 
-static bool
+/* 1 yes, 0 no, -1: a store that fails now must not lead to older history. */
+static int
 has_backup(struct repository *r, struct fail *f)
 {
 	struct backup_list l;
-	bool any = false;
+	int any = 0;
 
 	if (backup_list_load(r, &l, f) != 0)
-		return false;
+		return -1;
 	for (size_t i = 0; i < l.n; i++)
-		any = any || l.list[i].state == BACKUP_COMPLETE;
+		if (l.list[i].state == BACKUP_COMPLETE)
+			any = 1;
 	backup_list_clear(&l);
 	return any;
 }
@@ -82,6 +84,7 @@ find_generation(struct restore_job *j, struct repository *r, struct fail *f)
 	struct identity *list;
 	uint32_t highest = 0, best = 0;
 	const char *origin;
+	int rc = 0;
 	size_t n;
 
 	(void)conf_text(j->setup.conf, OPT_GENERATION, &origin);
@@ -89,16 +92,19 @@ find_generation(struct restore_job *j, struct repository *r, struct fail *f)
 		return 0;
 	if (repository_systems(r, &list, &n, f) != 0)
 		return -1;
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; rc >= 0 && i < n; i++) {
 		if (list[i].sysid != r->layout.sysid)
 			continue;
 		if (list[i].generation > highest)
 			highest = list[i].generation;
 		r->layout.generation = list[i].generation;
-		if (list[i].generation > best && has_backup(r, f))
+		rc = list[i].generation > best ? has_backup(r, f) : 0;
+		if (rc == 1)
 			best = list[i].generation;
 	}
 	free(list);
+	if (rc < 0)
+		return -1;
 	if (highest > 0)
 		r->layout.generation = best > 0 ? best : highest;
 	if (best > 0 && best < highest)

@@ -47,6 +47,26 @@ kind_of_errno(int error)
 	}
 }
 
+/* What helps whatever the program was doing; callers may know better. */
+static const char *
+hint_of_errno(int error)
+{
+	switch (error) {
+	case ENOSPC:
+		return "make room there";
+	case EDQUOT:
+		return "make room there, or raise the quota";
+	case EFBIG:
+		return "raise the limit on the size of a file: ulimit -f";
+	case EIO:
+	case ESTALE:
+		return "look at the disk or the mount it is on, and at the "
+		       "kernel's log; then try again";
+	default:
+		return "";
+	}
+}
+
 int
 fail_errno(struct fail *f, const char *object, const char *what)
 {
@@ -54,6 +74,7 @@ fail_errno(struct fail *f, const char *object, const char *what)
 
 	(void)fail_set(
 	    f, kind_of_errno(error), object, "%s: %s", what, strerror(error));
+	(void)fail_hint(f, "%s", hint_of_errno(error));
 	errno = error;
 	return -1;
 }

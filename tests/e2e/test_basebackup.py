@@ -2,7 +2,6 @@
 """basebackup: what it takes, what it waits for, and that failures leave no backup."""
 
 import contextlib
-import errno
 import os
 import shutil
 import signal
@@ -17,7 +16,6 @@ from walvault_test import (
     Repository,
     majors,
     run_program,
-    seeded_random,
     segment_name,
     time_limit,
     wait_until,
@@ -34,7 +32,6 @@ from walvault_test.backups import (
 from walvault_test.cases import new_directory
 from walvault_test.installed import client_program, server_programs
 from walvault_test.programs import clean_environment, program
-from walvault_test.tracer import Fail, KillAll, trace
 
 EMPTY_DIRECTORIES = (
     *("pg_wal", "pg_wal/archive_status", "pg_replslot", "pg_dynshmem", "pg_notify"),
@@ -756,92 +753,6 @@ def test_a_server_that_stops_ends_the_backup():
     status, _ = interrupted_backup(pg, repo, lambda _: pg.stop("immediate"))
     assert status == 1
     pg.start()
-    take_backup(repo)
-
-
-# What changes the store, or waits for its disk.
-CHANGES = (
-    *("write", "pwrite64", "fsync", "openat", "mkdir", "mkdirat", "link", "linkat"),
-    *("rename", "renameat2"),
-)
-
-
-def traced_backup(repo, on_call):
-    words = ("--config", repo.config, "--fast", "--conninfo", repo.pg.conninfo())
-    return trace(on_call, program("basebackup"), *words, "--archive-wait", "20s", timeout=120)
-
-
-def count_changes(repo):
-    """How many calls of a whole backup change the store."""
-    seen = []
-
-    def count(call):
-        if call.result is None and call.name in CHANGES and call.concerns(repo.store):
-            seen.append(call.name)
-
-    traced_backup(repo, count).expect(0)
-    return len(seen)
-
-
-def assert_nothing_or_whole(repo, before, result, what):
-    """A backup that this run published can be verified; a failed one is not there."""
-    new = sorted(set(published(repo)) - before)
-    if result.status == 0:
-        assert len(new) == 1, f"{what}: {result}"
-    for name in new:
-        repo.walvault("verify", name).expect(0)
-    before.update(new)
-    return new
-
-
-@time_limit(900)
-def test_a_store_that_is_full_or_broken_from_some_write_on_gets_no_backup():
-    rng = seeded_random()
-    pg, repo = archived_cluster()
-    pg.archive_all()
-    total = count_changes(repo)
-    before = set(published(repo))
-    for error in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
-        for place in sorted({0, total - 1, *rng.sample(range(total), 4)}):
-            seen = []
-
-            def refuse(call):
-                if call.result is not None or call.name not in CHANGES:
-                    return None
-                if not call.concerns(repo.store):
-                    return None
-                seen.append(str(call))
-                return Fail(error) if len(seen) > place else None
-
-            result = traced_backup(repo, refuse)
-            what = f"{errno.errorcode[error]} from call {place} of {total} on: {seen[place:][:1]}"
-            assert result.status in (0, 1), f"{what}: {result}"
-            new = assert_nothing_or_whole(repo, before, result, what)
-            if len(seen) > place + 1:
-                assert result.status == 1, f"{what}: {result}"
-                # Only the last of all, the directory's fsync, comes behind the name.
-                assert new == [] or "manifest" in seen[place - 1], what
-    take_backup(repo)
-
-
-@time_limit(900)
-def test_killed_at_any_system_call_it_leaves_no_backup_or_a_whole_one():
-    rng = seeded_random()
-    pg, repo = archived_cluster()
-    pg.archive_all()
-    total = count_changes(repo)
-    before = set(published(repo))
-    for place in sorted({total - 1, total - 2, total - 3, *rng.sample(range(total), 8)}):
-        seen = []
-
-        def kill(call):
-            if call.result is None and call.name in CHANGES and call.concerns(repo.store):
-                seen.append(str(call))
-                return KillAll if len(seen) > place else None
-            return None
-
-        result = traced_backup(repo, kill)
-        assert_nothing_or_whole(repo, before, result, f"killed at call {place} of {total}")
     take_backup(repo)
 
 

@@ -12,67 +12,9 @@ from datetime import datetime, timezone
 from walvault_test import Postgres, Repository, at_end, majors, seeded_random, time_limit, wait_until
 from walvault_test.cases import new_directory
 from walvault_test.fakeclock import FakeClock, program_clock
+from walvault_test.keeping import backed_up, backup, expire, ids, server, verify, write
 from walvault_test.programs import clean_environment, program
 from walvault_test.restoring import plan, restore_and_start
-from walvault_test.tracer import KillAll, trace
-
-# make torture: every system call, not a sample of them.
-TORTURE = "WALVAULT_TORTURE" in os.environ
-
-
-def server(major=15, **options):
-    """A running server of small segments that archives; its repository."""
-    pg = Postgres.create(major, segsize_mib=1, autovacuum="off")
-    repo = Repository(pg, archive_wait="60s", **options)
-    repo.enable_archiving()
-    pg.start()
-    repo.init()
-    pg.sql("CREATE TABLE t (v int)")
-    return pg, repo
-
-
-def write(pg, segments=2):
-    """Some archived segments; their names."""
-    names = []
-    for _ in range(segments):
-        pg.sql("INSERT INTO t SELECT g FROM generate_series(1, 100) g")
-        names.append(pg.switch_wal())
-    pg.wait_archived(names[-1])
-    return names
-
-
-def backup(pg, repo, *options):
-    before = set(ids(repo))
-    repo.run("basebackup", "--fast", "--conninfo", pg.conninfo(), *options, timeout=200).expect(0)
-    (new,) = set(ids(repo)) - before
-    return new
-
-
-def ids(repo):
-    """The complete backups, oldest first."""
-    found = repo.system_directory().glob("backup/*/manifest")
-    return [path.parent.name for path in sorted(found, key=lambda path: path.stat().st_mtime)]
-
-
-def backed_up(count=4, **options):
-    """A server, its repository, its backups with WAL between them."""
-    pg, repo = server(**options)
-    found = []
-    for _ in range(count):
-        write(pg)
-        found.append(backup(pg, repo))
-    write(pg)
-    return pg, repo, found
-
-
-def expire(repo, *options, status=0, **more):
-    result = repo.walvault("expire", "--json", *options, **more).expect(status)
-    return result.json()["stores"][0]
-
-
-def verify(repo, *options, status=0):
-    result = repo.walvault("verify", "--json", *options).expect(status)
-    return result.json()["stores"][0]["findings"]
 
 
 def segments(repo):
@@ -408,55 +350,6 @@ def test_what_a_killed_backup_left_goes_by_its_age():
     expire(repo, "--keep-full", "2", "--broken")
     assert not any(remains in key for key in repo.objects())
     assert ids(repo) == made and verify(repo) == []
-
-
-def copy_of(repo):
-    """The same repository again, to be harmed; the objects are links."""
-    copy = Repository(repo.pg)
-    shutil.rmtree(copy.store)
-    shutil.copytree(repo.store, copy.store, copy_function=os.link)
-    return copy
-
-
-class KillAt:
-    """Kills at the entry of the n-th call that touches the store."""
-
-    def __init__(self, repo, place):
-        self.repo, self.place, self.seen, self.victim = repo, place, 0, None
-
-    def __call__(self, call):
-        if call.result is not None or self.victim or not call.concerns(self.repo.store):
-            return None
-        if self.seen == self.place:
-            self.victim = str(call)
-            return KillAll
-        self.seen += 1
-        return None
-
-
-@time_limit(600 if not TORTURE else 14400)
-def test_killed_anywhere_and_run_again_it_comes_to_the_same_end():
-    _, repo, made = backed_up(4)
-    rules = ("--keep-full", "2")
-    command = lambda copy: (program("walvault"), "expire", "--config", copy.config, *rules)  # noqa: E731
-    whole = copy_of(repo)
-    count = KillAt(whole, -1)
-    trace(count, *command(whole)).expect(0)
-    expected = whole.objects()
-    assert ids(whole) == made[2:] and count.seen > 100, count.seen
-    random = seeded_random()
-    places = range(count.seen) if TORTURE else sorted(random.sample(range(count.seen), 25))
-    for place in places:
-        copy = copy_of(repo)
-        kill = KillAt(copy, place)
-        trace(kill, *command(copy))
-        what = f"killed at {place}: {kill.victim}"
-        # What is still a backup has its WAL, at any moment.
-        assert set(ids(copy)) >= set(made[2:]), what
-        assert verify(copy, made[2], "--wal") == [] and verify(copy, made[3]) == [], what
-        expire(copy, *rules)
-        assert copy.objects() == expected, what
-        shutil.rmtree(copy.directory)
 
 
 # -- verify --

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: PostgreSQL
 """pitr-restore: a cluster as it was at some moment, or the truth that there is no way."""
 
-import errno
 import hashlib
 import os
 import shutil
@@ -33,7 +32,6 @@ from walvault_test.restoring import (
     restore_and_start,
     take_backup,
 )
-from walvault_test.tracer import Fail, KillAll, trace
 
 ROWS = "SELECT count(*), max(i) FROM t"
 IN_RECOVERY = "SELECT pg_is_in_recovery()"
@@ -785,79 +783,6 @@ def test_a_restore_that_was_interrupted_cannot_be_started():
         shutil.rmtree(destination, ignore_errors=True)
 
 
-CHANGES = {
-    *("openat", "write", "pwrite64", "ftruncate", "close"),
-    *("mkdir", "mkdirat", "renameat", "fsync", "syncfs"),
-}
-
-
-def traced_restore(world, destination, on_change):
-    """Restores under the tracer; ``on_change`` decides at every call that concerns DEST."""
-
-    def on_call(call):
-        if call.result is None and call.name in CHANGES and call.concerns(destination):
-            return on_change(call)
-        return None
-
-    words = ("--config", world.repo.config, destination)
-    return trace(on_call, program("pitr-restore"), *words, timeout=200)
-
-
-def count_restore_changes(world):
-    seen = []
-    destination = new_data_directory()
-    traced_restore(world, destination, lambda call: seen.append(call.name)).expect(0)
-    assert seen.index("syncfs") > len(seen) - 20, seen[-20:]
-    shutil.rmtree(destination)
-    return len(seen)
-
-
-def assert_not_startable_or_whole(destination, what):
-    """pg_control is what makes a directory startable: with it all must be right."""
-    if (destination / "global/pg_control").exists():
-        verified = run_program(client_program("pg_verifybackup"), "-n", destination)
-        assert verified.status == 0, f"{what}: {verified}"
-    shutil.rmtree(destination, ignore_errors=True)
-
-
-@time_limit(900)
-def test_a_restore_killed_at_any_system_call_leaves_nothing_startable_but_the_whole():
-    rng = seeded_random()
-    world = World().destroy()
-    total = count_restore_changes(world)
-    for place in sorted({*range(total - 9, total), *rng.sample(range(total), 6)}):
-        seen = []
-
-        def kill(call):
-            seen.append(str(call))
-            return KillAll if len(seen) > place else None
-
-        destination = new_data_directory()
-        traced_restore(world, destination, kill)
-        assert_not_startable_or_whole(destination, f"killed at {place} of {total}: {seen[-1]}")
-
-
-@time_limit(900)
-def test_a_failed_system_call_of_a_restore_is_a_failure_and_leaves_nothing_startable():
-    rng = seeded_random()
-    world = World().destroy()
-    total = count_restore_changes(world)
-    for error in (errno.ENOSPC, errno.EIO):
-        for place in sorted({*range(total - 9, total), *rng.sample(range(total), 4)}):
-            seen = []
-
-            def refuse(call):
-                seen.append((call.name, str(call)))
-                return Fail(error) if len(seen) == place + 1 else None
-
-            destination = new_data_directory()
-            result = traced_restore(world, destination, refuse)
-            what = f"{errno.errorcode[error]} at {place} of {total}: {seen[place][1]}"
-            if seen[place][0] != "close":  # of a directory it tells nothing
-                assert result.status == 1, f"{what}: {result}"
-            assert_not_startable_or_whole(destination, what)
-
-
 @majors(13, 15, 18)
 @time_limit(600)
 def test_what_was_backed_up_and_restored_under_heavy_load_is_whole(major):
@@ -891,56 +816,6 @@ def test_what_was_backed_up_and_restored_under_heavy_load_is_whole(major):
             " AND c.relpersistence = 'p'"
         )
         started.stop()
-
-
-def test_no_flipped_bit_of_a_pack_is_restored():
-    world = World()
-    world.destroy()
-    packs = sorted(world.repo.system_directory().glob("backup/*/pack-*"))
-    assert packs
-    for pack in packs:
-        content = pack.read_bytes()
-        for part in (0.2, 0.5, 0.8):
-            broken = bytearray(content)
-            broken[int(len(content) * part)] ^= 0x10
-            pack.chmod(0o600)
-            pack.write_bytes(broken)
-            result, destination = restore(world.repo)
-            if result.status == 0:
-                # A byte between the pieces: nothing that is restored has changed.
-                run_program(client_program("pg_verifybackup"), "-n", destination).expect(0)
-            else:
-                result.expect(1)
-                assert "/pack-" in result.err, result
-                assert not (destination / "global/pg_control").exists()
-            shutil.rmtree(destination)
-        pack.write_bytes(content)
-
-
-def test_a_damaged_manifest_is_passed_over_with_a_warning():
-    world = World()
-    world.commit(1000)
-    newer = take_backup(world.repo)
-    world.destroy()
-    manifest = world.repo.system_directory() / "backup" / newer / "manifest"
-    content = bytearray(manifest.read_bytes())
-    content[10] ^= 1
-    manifest.chmod(0o600)
-    manifest.write_bytes(content)
-    found = plan(world.repo)
-    assert found["backup"]["id"] == world.backup
-    assert newer in found["warnings"][0]
-    started = restore_and_start(world.repo)
-    assert started.sql(ROWS) == [(101, 1000)]
-
-
-def test_a_missing_pack_is_found_before_anything_is_touched():
-    world = World()
-    world.destroy()
-    next(iter(world.repo.system_directory().glob("backup/*/pack-*"))).unlink()
-    result, destination = restore(world.repo)
-    result.expect(1)
-    assert_untouched(destination)
 
 
 def test_a_server_of_another_major_is_refused_before_anything_is_touched():

@@ -39,29 +39,57 @@ CALLS = {
     1: ("write", "f"),
     2: ("open", "p"),
     3: ("close", "f"),
+    4: ("stat", "p"),
+    5: ("fstat", "f"),
+    6: ("lstat", "p"),
+    8: ("lseek", "f"),
+    16: ("ioctl", "f"),
     17: ("pread64", "f"),
     18: ("pwrite64", "f"),
     20: ("writev", "f"),
+    21: ("access", "p"),
+    44: ("sendto", "f"),
+    45: ("recvfrom", "f"),
+    73: ("flock", "f"),
     74: ("fsync", "f"),
     75: ("fdatasync", "f"),
     76: ("truncate", "p"),
     77: ("ftruncate", "f"),
+    80: ("chdir", "p"),
     82: ("rename", "pp"),
     83: ("mkdir", "p"),
+    84: ("rmdir", "p"),
     86: ("link", "pp"),
     87: ("unlink", "p"),
+    89: ("readlink", "p"),
+    90: ("chmod", "p"),
+    91: ("fchmod", "f"),
+    92: ("chown", "p"),
+    93: ("fchown", "f"),
+    137: ("statfs", "p"),
+    138: ("fstatfs", "f"),
     217: ("getdents64", "f"),
+    221: ("fadvise64", "f"),
     257: ("openat", "dp"),
     258: ("mkdirat", "dp"),
+    260: ("fchownat", "dp"),
     262: ("newfstatat", "dp"),
     263: ("unlinkat", "dp"),
     264: ("renameat", "dpdp"),
     265: ("linkat", "dpdp"),
+    266: ("symlinkat", "-dp"),
+    267: ("readlinkat", "dp"),
+    268: ("fchmodat", "dp"),
+    269: ("faccessat", "dp"),
     277: ("sync_file_range", "f"),
+    280: ("utimensat", "dp"),
     285: ("fallocate", "f"),
     306: ("syncfs", "f"),
     316: ("renameat2", "dpdp"),
     326: ("copy_file_range", "f-f"),
+    332: ("statx", "dp"),
+    437: ("openat2", "dp"),
+    439: ("faccessat2", "dp"),
 }
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -118,7 +146,9 @@ class Call:
             return ""
 
     def _text(self, address):
-        """The string at an address of the traced process."""
+        """The string at an address of the traced process; nothing at NULL."""
+        if address == 0:
+            return ""
         with open(f"/proc/{self.pid}/mem", "rb", buffering=0) as memory:
             memory.seek(address)
             room = 4096 - address % 4096
