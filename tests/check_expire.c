@@ -62,6 +62,23 @@ run(struct world *w, const struct expire_args *args, struct expire_report *out)
 	keepcheck_must(expire(&w->r, &keepcheck_identity, args, out, &f), &f);
 }
 
+/* One that ends by saying that a backup is damaged. */
+static void
+expire_damaged(
+    struct world *w, const struct retain_rules *rules, const char *clock)
+{
+	struct expire_args args = args_of(rules, clock);
+	struct expire_report report;
+	struct fail f = { 0 };
+
+	ck_assert_int_eq(
+	    expire(&w->r, &keepcheck_identity, &args, &report, &f), -1);
+	assert_failed(&f, FAIL_DAMAGED);
+	ck_assert_uint_gt(report.damaged, 0);
+	ck_assert_uint_eq(report.failed, 0);
+	expire_clear(&report);
+}
+
 static void
 expire_with(
     struct world *w, const struct retain_rules *rules, const char *clock)
@@ -349,7 +366,7 @@ START_TEST(a_damaged_manifest_leaves_the_last_good_backup_all_its_wal)
 	make_world(&w, "lastgood", 3);
 	backup_key(&w.r.layout, w.backup[2].id, "manifest", key);
 	damage(&w, key);
-	expire_with(&w, &rules, "2026-11-05 00:00");
+	expire_damaged(&w, &rules, "2026-11-05 00:00");
 	ck_assert(!keepcheck_has_backup(&w.r, w.backup[0].id));
 	ck_assert(keepcheck_has_backup(&w.r, w.backup[1].id));
 	ck_assert(keepcheck_has_backup(&w.r, w.backup[2].id));
@@ -368,9 +385,88 @@ START_TEST(a_missing_pack_leaves_the_backup_before_it)
 	make_world(&w, "packless", 3);
 	backup_pack_key(&w.r.layout, w.backup[2].id, 1, key);
 	keepcheck_must(store_del(w.r.store, key, &f), &f);
-	expire_with(
+	expire_damaged(
 	    &w, &(struct retain_rules){ .full = 1 }, "2026-11-05 00:00");
 	ck_assert(keepcheck_has_backup(&w.r, w.backup[1].id));
+	store_free(w.r.store);
+}
+END_TEST
+
+/* Cut a pack short: the manifest says another size. */
+static void
+shorten(struct world *w, size_t backup)
+{
+	char key[LAYOUT_KEY_MAX], path[1024];
+	struct stat st;
+
+	backup_pack_key(&w->r.layout, w->backup[backup].id, 1, key);
+	keepcheck_path(&w->r, key, path);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_int_eq(truncate(path, st.st_size - 1), 0);
+	keepcheck_touch(&w->r, key, w->backup[backup].time);
+}
+
+START_TEST(a_recovery_window_does_not_begin_with_a_damaged_backup)
+{
+	const struct retain_rules rules = { .days = 3 };
+	struct world w;
+
+	/* The base of the window is the 7th: see the first of these tests. */
+	make_world(&w, "windowbase", 10);
+	shorten(&w, 6);
+	shorten(&w, 5);
+	expire_damaged(&w, &rules, "2026-11-11 03:00");
+	for (size_t i = 0; i < 10; i++)
+		ck_assert_int_eq(keepcheck_has_backup(&w.r, w.backup[i].id),
+		    i == 4 || i >= 6);
+	for (uint64_t s = 1; s <= 44; s++)
+		ck_assert_int_eq(keepcheck_has_wal(&w.r, 1, s), s >= 20);
+	store_free(w.r.store);
+}
+END_TEST
+
+START_TEST(keep_full_counts_no_damaged_backup)
+{
+	const struct retain_rules rules = { .full = 3 };
+	struct world w;
+
+	make_world(&w, "fullbase", 10);
+	shorten(&w, 7);
+	expire_damaged(&w, &rules, "2026-11-11 03:00");
+	for (size_t i = 0; i < 10; i++)
+		ck_assert_int_eq(
+		    keepcheck_has_backup(&w.r, w.backup[i].id), i >= 6);
+	store_free(w.r.store);
+}
+END_TEST
+
+START_TEST(a_period_has_its_first_whole_backup)
+{
+	const struct retain_rules rules = { .full = 1, .monthly = 1 };
+	struct world w;
+
+	make_world(&w, "month", 10);
+	shorten(&w, 0);
+	expire_damaged(&w, &rules, "2026-11-11 03:00");
+	ck_assert(!keepcheck_has_backup(&w.r, w.backup[0].id));
+	ck_assert(keepcheck_has_backup(&w.r, w.backup[1].id));
+	ck_assert(!keepcheck_has_backup(&w.r, w.backup[2].id));
+	store_free(w.r.store);
+}
+END_TEST
+
+/* Where no backup goes, keep_wal still takes WAL. */
+START_TEST(keep_wal_takes_none_from_the_last_whole_backup)
+{
+	const struct retain_rules rules = { .full = 3, .wal = 1 };
+	struct world w;
+
+	make_world(&w, "walbase", 3);
+	shorten(&w, 2);
+	expire_damaged(&w, &rules, "2026-11-05 00:00");
+	for (uint64_t s = 8; s <= 16; s++)
+		ck_assert(keepcheck_has_wal(&w.r, 1, s));
+	ck_assert(!keepcheck_has_wal(&w.r, 1, 6));
 	store_free(w.r.store);
 }
 END_TEST
@@ -593,6 +689,10 @@ main(void)
 	        what_a_restore_plans_with_is_what_stays,
 	        a_damaged_manifest_leaves_the_last_good_backup_all_its_wal,
 	        a_missing_pack_leaves_the_backup_before_it,
+	        a_recovery_window_does_not_begin_with_a_damaged_backup,
+	        keep_full_counts_no_damaged_backup,
+	        a_period_has_its_first_whole_backup,
+	        keep_wal_takes_none_from_the_last_whole_backup,
 	        a_full_store_can_be_expired,
 	        a_call_that_fails_costs_nothing_that_must_stay));
 	add_tests(s, "verify",

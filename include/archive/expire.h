@@ -52,12 +52,16 @@ struct expire_report {
 	size_t backups_deleted, objects_deleted;
 	uint64_t bytes_deleted;
 	size_t failed; /* could not be deleted; the first is in *f */
+	/* Backups that a rule counts on and that are not whole. */
+	size_t damaged;
 };
 
 /*
  * Expire a repository (opened, its system settled).  0, or -1: something
- * could not be listed or deleted, or nothing may be (FAIL_ABSENT: a history).
- * *out tells what was done also then (the caller calls expire_clear).
+ * could not be listed or deleted, or nothing may be (FAIL_ABSENT: a history),
+ * or a backup that a rule counts on is damaged (out->damaged): older ones stay
+ * in its place.  *out tells what was done also then (the caller calls
+ * expire_clear).
  */
 int expire(struct repository *r, const struct identity *id,
     const struct expire_args *args, struct expire_report *out, struct fail *f);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "expire_wal.h"
+#include "expire_whole.h"
 #include "log.h"
 
 struct expiring {
@@ -15,6 +16,11 @@ struct expiring {
 	struct expire_report *out;
 	struct fail *f; /* the first failure */
 };
+
+/* Reasons that promise a way back: from such a backup, if it is whole. */
+#define PROMISES                                                              \
+	(RETAIN_LAST_GOOD | RETAIN_FULL | RETAIN_WINDOW_BASE | RETAIN_DAILY | \
+	    RETAIN_WEEKLY | RETAIN_MONTHLY | RETAIN_YEARLY)
 
 /*
  * How long nothing was added to a backup, by the store's clock: nothing newer
@@ -228,38 +234,11 @@ expire_all_wal(struct expiring *e)
 	return rc;
 }
 
-/* What backup_is_whole asks of a pack. */
-struct presence {
-	struct repository *repo;
-	const char *id;
-};
-
-static int
-see_pack(void *arg, const struct manifest_pack *pack, struct fail *f)
-{
-	const struct presence *p = arg;
-	char key[LAYOUT_KEY_MAX];
-	struct store_info info;
-	int rc;
-
-	/* Another backup's pack is that one's affair. */
-	if (pack->backup != 0)
-		return 0;
-	backup_pack_key(&p->repo->layout, p->id, pack->pack, key);
-	rc = store_stat(p->repo->store, key, &info, f);
-	if (rc == 1 || (rc == 0 && info.size != pack->stored))
-		return fail_set(f, FAIL_DAMAGED, key,
-		    rc == 1 ? "the pack is missing" : "its size is wrong");
-	return rc;
-}
-
-/* 0 its manifest can be read and its packs are there, 1 not so, -1. */
+/* 0 it is whole, 1 it is not and does not count, -1. */
 static int
 is_not_whole(struct expiring *e, const char *id)
 {
-	struct presence p = { .repo = e->repo, .id = id };
-	const struct manifest_events events = { .pack = see_pack, .arg = &p };
-	int rc = backup_read_manifest(e->repo, id, &events, e->f);
+	int rc = expire_look_at(e->repo, id, e->f);
 
 	if (rc >= 0)
 		return rc;
@@ -268,18 +247,20 @@ is_not_whole(struct expiring *e, const char *id)
 	log_error("expire: backup %s: it is damaged, and does not count as a "
 	          "good one: %s: %s",
 	    id, e->f->object, e->f->cause);
+	e->out->damaged++;
 	return 1;
 }
 
 /*
- * Before anything is deleted: is what counts as the last good backup one?
- * 0 yes, 1 not all of them: they are marked now, decide again; -1.
+ * Before anything is deleted: are the backups that the rules count on what
+ * they seem?  0 yes, 1 not all of them: they are marked now, decide again; -1.
  */
 static int
-check_last_good(
-    struct expiring *e, struct survey *s, const struct retain_plan *p)
+check_promises(struct expiring *e, struct survey *s,
+    const struct retain_plan *p, bool *whole)
 {
-	bool goes = false;
+	/* keep_wal takes WAL from backups that stay. */
+	bool goes = e->args->rules.wal != 0;
 	int again = 0;
 
 	for (size_t i = 0; i < s->n; i++)
@@ -287,15 +268,15 @@ check_last_good(
 	for (size_t i = 0; goes && i < s->n; i++) {
 		int rc;
 
-		if ((p->backups[i].reasons & RETAIN_LAST_GOOD) == 0)
+		if ((p->backups[i].reasons & PROMISES) == 0 || whole[i] ||
+		    s->list[i].bad_pages)
 			continue;
 		rc = is_not_whole(e, s->list[i].id);
 		if (rc < 0)
 			return -1;
-		if (rc == 0)
-			continue;
-		s->list[i].bad_pages = true;
-		again = 1;
+		whole[i] = rc == 0;
+		s->list[i].bad_pages = rc != 0;
+		again |= rc;
 	}
 	return again;
 }
@@ -303,16 +284,20 @@ check_last_good(
 static int
 decide(struct expiring *e, struct survey *s, struct retain_plan *p)
 {
-	int rc;
+	bool *whole = calloc(s->n + 1, sizeof *whole);
+	int rc = 1;
 
-	do {
-		if (survey_decide(
-		        s, &e->args->rules, e->args->clock, p, e->f) != 0)
-			return -1;
-		rc = check_last_good(e, s, p);
+	if (whole == NULL)
+		return fail_errno(e->f, "backups", "memory");
+	while (rc == 1) {
+		rc = survey_decide(s, &e->args->rules, e->args->clock, p, e->f);
+		if (rc != 0)
+			break;
+		rc = check_promises(e, s, p, whole);
 		if (rc != 0)
 			retain_clear(p);
-	} while (rc == 1);
+	}
+	free(whole);
 	return rc;
 }
 
@@ -359,6 +344,20 @@ history_missing(uint32_t tli, struct fail *f)
 	    tli);
 }
 
+static int
+promise_broken(const struct expire_report *r, struct fail *f)
+{
+	char name[64];
+
+	(void)snprintf(name, sizeof name, "%zu backup%s", r->damaged,
+	    r->damaged == 1 ? "" : "s");
+	(void)fail_set(f, FAIL_DAMAGED, name,
+	    "damaged, though a rule counts on %s: older ones stay instead",
+	    r->damaged == 1 ? "it" : "them");
+	return fail_hint(
+	    f, "take a base backup; walvault verify ID says what is damaged");
+}
+
 int
 expire(struct repository *r, const struct identity *id,
     const struct expire_args *args, struct expire_report *out, struct fail *f)
@@ -373,7 +372,9 @@ expire(struct repository *r, const struct identity *id,
 		return -1;
 	if (out->failed > 0)
 		return -1;
-	return out->unclear != 0 ? history_missing(out->unclear, f) : 0;
+	if (out->unclear != 0)
+		return history_missing(out->unclear, f);
+	return out->damaged > 0 ? promise_broken(out, f) : 0;
 }
 
 void

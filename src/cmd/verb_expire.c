@@ -258,7 +258,7 @@ expire_store(struct setup *s, size_t i, const struct expire_args *args,
 	if (verb_open(s, i, &id, f) != 0)
 		return -1;
 	rc = expire(&s->repos[i], &id, args, &r, f);
-	if (rc == 0 || r.failed > 0 || r.unclear != 0) {
+	if (rc == 0 || r.failed > 0 || r.unclear != 0 || r.damaged > 0) {
 		explain(&r);
 		if (j != NULL)
 			json_report(j, &r, &s->repos[i], args->dry_run);

@@ -516,11 +516,32 @@ def test_a_backup_whose_manifest_is_damaged_does_not_count():
     flip(manifest)
     found = verify(repo, status=1)
     assert any(made[2] in f["object"] and "cannot be restored" in f["cost"] for f in found), found
-    # One good backup is left beside it.
-    result = repo.walvault("expire", "--keep-full", "1").expect(0)
+    # One good backup is left beside it, and somebody has to know.
+    result = repo.walvault("expire", "--keep-full", "1").expect(1)
     assert f"{made[2]}: it is damaged" in result.err, result
+    assert f"backup {made[0]}: no rule keeps it" in result.out, result
     assert ids(repo) == [made[1], made[2]]
     assert verify(repo, made[1], "--wal") == []
+
+
+def test_a_backup_that_lacks_a_pack_is_not_one_of_those_that_keep_full_counts():
+    pg, repo, made = backed_up(4)
+    packs = sorted(repo.system_directory().glob(f"backup/{made[3]}/pack-*"))
+    shutil.move(packs[0], repo.directory / "lost")
+    report = expire(repo, "--keep-full", "2", status=1)
+    kept = {b["id"]: b["reasons"] for b in report["backups"] if b["keep"]}
+    assert set(kept) == set(made[1:]), report
+    assert set(ids(repo)) == set(made[1:])
+    total = count(pg)
+    pg.archive_all()
+    pg.stop()
+    restored = restore_and_start(repo, "--backup", made[1], "--to-latest")
+    assert count(restored) == total
+    restored.stop()
+    # Brought back, it counts again, and the exit status is that of a good run.
+    shutil.move(repo.directory / "lost", packs[0])
+    expire(repo, "--keep-full", "2")
+    assert set(ids(repo)) == set(made[2:])
 
 
 def test_a_backup_whose_manifest_cannot_be_read_goes_when_a_better_one_is_there():
