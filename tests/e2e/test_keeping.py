@@ -594,8 +594,26 @@ def test_damaged_wal_can_be_set_aside_and_archived_again():
     assert finding["set_aside"], finding
     assert not repo.object_path(name).exists()
     assert any(f"{name}.damaged-" in key for key in repo.objects())
+    result = repo.walvault("check", "--no-server").expect(2)
+    assert f"{name} was damaged and is not archived again" in result.out, result
+    assert "walpush it from some server's pg_wal" in result.out, result
     repo.walpush(f"pg_wal/{name}").expect(0)
     assert verify(repo, "--wal") == []
+    assert "is not archived again" not in repo.walvault("check", "--no-server").expect(1).out
+
+
+def test_the_last_segment_set_aside_is_critical_and_behind_a_backup_it_is_not():
+    pg, repo, _ = backed_up(1)
+    name = write(pg, 2)[-1]
+    flip(repo.object_path(name))
+    verify(repo, "--wal", "--set-aside", status=1)
+    # There is no gap to see yet: nothing lies behind it.
+    result = repo.walvault("check", "--no-server").expect(2)
+    assert f"{name} was damaged and is not archived again" in result.out, result
+    write(pg)
+    backup(pg, repo)
+    result = repo.walvault("check", "--no-server").expect(1)
+    assert f"{name} was damaged and is not archived again" in result.out, result
 
 
 def test_what_was_verified_is_remembered_and_can_be_left_out():
