@@ -5,17 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backup_lease.h"
+#include "expire_job.h"
 #include "expire_wal.h"
 #include "expire_whole.h"
 #include "log.h"
 
-struct expiring {
-	struct repository *repo;
-	const struct identity *id;
-	const struct expire_args *args;
-	struct expire_report *out;
-	struct fail *f; /* the first failure */
-};
+/* What is kept for its own sake, whatever else may be said of it. */
+#define NEEDED (RETAIN_HELD | RETAIN_RESTORE)
+
+/* Reasons that promise a way back: from such a backup, if it is whole. */
+#define PROMISES                                                              \
+	(RETAIN_LAST_GOOD | RETAIN_FULL | RETAIN_WINDOW_BASE | RETAIN_DAILY | \
+	    RETAIN_WEEKLY | RETAIN_MONTHLY | RETAIN_YEARLY)
 
 /* Reasons that promise a way back: from such a backup, if it is whole. */
 #define PROMISES                                                              \
@@ -73,10 +75,10 @@ is_to_go(const struct expiring *e, const struct survey *s,
 	case BACKUP_COMPLETE:
 		return !v->keep && !p->no_rule;
 	case BACKUP_UNFINISHED:
-		return is_broken(e, s, b) && (v->reasons & RETAIN_HELD) == 0;
+		return is_broken(e, s, b) && (v->reasons & NEEDED) == 0;
 	case BACKUP_DAMAGED:
 		return is_broken(e, s, b) && has_better(s, b) &&
-		    (v->reasons & RETAIN_HELD) == 0;
+		    (v->reasons & NEEDED) == 0;
 	case BACKUP_DELETING:
 		break;
 	}
@@ -85,11 +87,22 @@ is_to_go(const struct expiring *e, const struct survey *s,
 }
 
 static struct expire_backup *
-report_backup(struct expire_report *out, const struct backup *b)
+report_backup(
+    struct expire_report *out, const struct survey *s, const struct backup *b)
 {
 	struct expire_backup *x = &out->backups[out->n_backups++];
 
 	*x = (struct expire_backup){ .backup = *b };
+	for (size_t i = 0; i < s->backups.n_leases; i++) {
+		const struct backup_lease *l = &s->backups.leases[i];
+
+		if (strcmp(l->id, b->id) != 0 ||
+		    (x->leased &&
+		        backup_lease_until(l) <= backup_lease_until(&x->lease)))
+			continue;
+		x->leased = true;
+		x->lease = *l;
+	}
 	return x;
 }
 
@@ -105,7 +118,7 @@ report_backups(
 		return fail_errno(e->f, "backups", "memory");
 	for (size_t i = 0; i < s->backups.n; i++) {
 		const struct backup *b = &s->backups.list[i];
-		struct expire_backup *x = report_backup(out, b);
+		struct expire_backup *x = report_backup(out, s, b);
 
 		x->keep = p->unclear != 0 || (p->no_rule && !e->args->broken);
 		for (size_t k = 0; k < s->n; k++) {
@@ -122,74 +135,6 @@ report_backups(
 }
 
 /*
- * A full store has no room for a tombstone.  The manifest goes first then, as
- * it does in any deletion: that makes room.  0, 1 held meanwhile, -1.
- */
-static int
-delete_without_room(struct expiring *e, const struct backup *b, struct fail *f)
-{
-	struct backup_list now;
-	const struct backup *again;
-	char key[LAYOUT_KEY_MAX];
-	bool held;
-
-	if (b->state != BACKUP_COMPLETE)
-		return -1;
-	if (backup_list_load(e->repo, &now, f) != 0)
-		return -1;
-	again = backup_find(&now, b->id);
-	held = again != NULL && again->holds > b->holds;
-	backup_list_clear(&now);
-	if (held)
-		return 1;
-	backup_key(&e->repo->layout, b->id, "manifest", key);
-	if (store_del(e->repo->store, key, f) < 0)
-		return -1;
-	return backup_delete(e->repo, b->id, false, f);
-}
-
-static void
-delete_one(struct expiring *e, struct expire_backup *x)
-{
-	struct expire_report *out = e->out;
-	struct fail f;
-	int rc = 0;
-
-	if (!e->args->dry_run)
-		rc = backup_delete(e->repo, x->backup.id,
-		    x->backup.state == BACKUP_UNFINISHED, &f);
-	if (rc < 0 && f.kind == FAIL_SPACE)
-		rc = delete_without_room(e, &x->backup, &f);
-	if (rc == 1) { /* finished, or held, meanwhile */
-		x->keep = true;
-		x->reasons = RETAIN_PINNED;
-		return;
-	}
-	if (rc != 0) {
-		log_fail(LOG_ERROR, "delete backup", &f);
-		x->failed = true;
-		if (out->failed++ == 0)
-			*e->f = f;
-		return;
-	}
-	out->backups_deleted++;
-	out->objects_deleted += x->backup.objects;
-	out->bytes_deleted += x->backup.stored;
-	if (!e->args->dry_run)
-		log_info("backup deleted: %s stored=%llu", x->backup.id,
-		    (unsigned long long)x->backup.stored);
-}
-
-static const struct expire_backup *
-find_reported(const struct expire_report *r, const char *id)
-{
-	for (size_t i = 0; i < r->n_backups; i++)
-		if (strcmp(r->backups[i].backup.id, id) == 0)
-			return &r->backups[i];
-	return NULL;
-}
-
-/*
  * What is there now stays: this run has decided about what was there before.
  * With dry_run, as if it had been deleted.
  */
@@ -199,7 +144,7 @@ pin(const struct expiring *e, struct survey *s)
 	size_t n = 0;
 
 	for (size_t i = 0; i < s->n; i++) {
-		const struct expire_backup *x = find_reported(
+		const struct expire_backup *x = expire_find(
 		    e->out, s->list[i].id);
 
 		if (x != NULL && !x->keep && e->args->dry_run)
@@ -228,6 +173,8 @@ expire_all_wal(struct expiring *e)
 		e->out->no_backup = p.no_backup;
 		e->out->unclear = p.unclear;
 		rc = expire_wal(&s, &p, e->args->dry_run, e->out, e->f);
+		if (rc == 0 && !p.no_rule && p.unclear == 0)
+			expire_leases(e, &s);
 		retain_clear(&p);
 	}
 	survey_clear(&s);
@@ -315,6 +262,8 @@ expire_backups(struct expiring *e)
 	rc = decide(e, &s, &p);
 	if (rc == 0) {
 		out->now = retain_now(e->args->clock, s.server, s.store);
+		e->times = (struct backup_times){ .now = out->now,
+			.store = survey_store_now(&s, e->args->clock) };
 		out->window = p.window;
 		out->no_rule = p.no_rule;
 		out->no_backup = p.no_backup;
@@ -324,7 +273,7 @@ expire_backups(struct expiring *e)
 	survey_clear(&s);
 	for (size_t i = 0; rc == 0 && i < out->n_backups; i++)
 		if (!out->backups[i].keep)
-			delete_one(e, &out->backups[i]);
+			expire_backup(e, &out->backups[i]);
 	return rc;
 }
 

@@ -3,17 +3,28 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import time
 from datetime import datetime, timezone
 
-from walvault_test import Postgres, Repository, at_end, majors, seeded_random, time_limit, wait_until
+from walvault_test import (
+    Postgres,
+    Repository,
+    at_end,
+    majors,
+    parse_lsn,
+    seeded_random,
+    segment_name,
+    time_limit,
+    wait_until,
+)
 from walvault_test.cases import new_directory
 from walvault_test.fakeclock import FakeClock, program_clock
 from walvault_test.programs import clean_environment, program
-from walvault_test.restoring import plan, restore_and_start
+from walvault_test.restoring import as_postgres, plan, restore, restore_and_start
 from walvault_test.tracer import KillAll, trace
 
 # make torture: every system call, not a sample of them.
@@ -365,6 +376,67 @@ def test_a_running_backup_keeps_its_wal_and_comes_to_its_end():
     assert running.wait(120) == 0
     assert len(ids(repo)) == 2
     assert verify(repo, "--wal") == []
+
+
+def lagging_standby(pg, repo):
+    """A hot standby that has stopped replaying behind its last restartpoint."""
+    result, destination = restore(repo, "--standby")
+    result.expect(0)
+    for lease in repo.system_directory().glob("backup/*/restore-*"):
+        lease.unlink()  # as if it were a day old: it has no part in this
+    standby = as_postgres(repo, destination, hot_standby="on", archive_mode="off")
+    standby.start()
+    lsn = pg.value("SELECT pg_current_wal_lsn()")
+    pg.sql("CHECKPOINT")
+    write(pg)
+    wait_until(
+        lambda: standby.value(f"SELECT pg_last_wal_replay_lsn() >= '{lsn}'"), "the standby to follow"
+    )
+    standby.sql("CHECKPOINT")
+    standby.sql("SELECT pg_wal_replay_pause()")
+    return standby
+
+
+def begun_at(repo, running):
+    """The id of a backup that runs, and the segment from which it needs WAL."""
+    (begin,) = [
+        path
+        for path in repo.system_directory().glob("backup/*/begin")
+        if f"pid = {running.pid}\n" in path.read_text()
+    ]
+    lsn = re.search(r"(?m)^from_lsn = (.*)$", begin.read_text())[1]
+    return begin.parent.name, segment_name(1, parse_lsn(lsn), repo.pg.segsize)
+
+
+def test_a_running_backup_of_a_standby_keeps_its_wal_though_newer_backups_are_there():
+    pg, repo, made = backed_up(1)
+    standby = lagging_standby(pg, repo)
+    write(pg, 3)
+    newest = backup(pg, repo)
+    write(pg)
+    repo.pg = standby
+    repo.configure(pgdata=standby.data)
+    running = stopped_backup(standby, repo)
+    _, first = begun_at(repo, running)
+    behind = start_segment(repo, newest)
+    assert first < behind, "the standby's last restartpoint is not old"
+    needed = {name for name in segments(repo) if name >= first}
+    for rules in (("--keep-full", "1"), ("--keep-full", "1", "--keep-wal", "1")):
+        expire(repo, *rules, "--broken", "--broken-age", "1min")
+        assert needed <= set(segments(repo)), needed - set(segments(repo))
+    assert made[0] not in ids(repo) and segments(repo)[0] == first, segments(repo)
+    running.send_signal(signal.SIGCONT)
+    assert running.wait(120) == 0
+    (taken,) = set(ids(repo)) - {newest}
+    assert summary(repo, taken)["from_standby"] and start_segment(repo, taken) >= first
+    found = verify(repo, "--wal")
+    assert found == [], found
+    standby.stop()
+    total = count(pg)
+    pg.archive_all()
+    restored = restore_and_start(repo, "--backup", taken, "--to-latest")
+    assert count(restored) == total
+    restored.stop()
 
 
 def test_several_expires_beside_pushes_and_backups():
