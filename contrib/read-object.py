@@ -15,8 +15,10 @@ STORE/CLUSTER/SYSID.GEN/backup/ID, DEST a new or an empty one; every file is
 verified, and global/pg_control is the last that gets its name. Directories
 that were tablespaces are then in DEST/pg_tblspc, or, with --tablespace-dir
 DIR, in DIR with links to there. $TMPDIR needs room for the plain bytes of the
-largest pack. Exit status: 0 all is right; 1 the object is damaged; 2 it cannot
-be read here (usage, a missing command, a newer format).
+largest pack. It writes nothing into the store, so no lease either: hold the
+backup, or let no expire run until its recovery has ended. Exit status: 0 all
+is right; 1 the object is damaged; 2 it cannot be read here (usage, a missing
+command, a newer format).
 """
 
 import argparse

@@ -358,11 +358,11 @@ START_TEST(a_hold_is_seen_and_released)
 	ck_assert_uint_eq(b.holds, 2);
 	ck_assert_int_eq(b.held_until, INT64_MAX);
 	ck_assert_str_eq(b.hold_reason, "");
-	ck_assert_int_eq(backup_delete(&p.repo, ID, false, &f), 1);
+	ck_assert_int_eq(backup_delete(&p.repo, ID, false, NULL, &f), 1);
 	ck_assert_int_eq(state_of(&p).state, BACKUP_COMPLETE);
 	ck_assert_int_eq(backup_release(&p.repo, ID, &f), 0);
 	ck_assert_uint_eq(state_of(&p).holds, 0);
-	ck_assert_int_eq(backup_delete(&p.repo, ID, false, &f), 0);
+	ck_assert_int_eq(backup_delete(&p.repo, ID, false, NULL, &f), 0);
 	ck_assert_uint_eq(m.n, 0);
 	memstore_clear(&m);
 }
@@ -381,12 +381,12 @@ START_TEST(an_expired_hold_holds_nothing_and_an_unreadable_one_for_ever)
 	b = state_of(&p);
 	ck_assert_uint_eq(b.holds, 1);
 	ck_assert_int_eq(b.held_until, INT64_MAX);
-	ck_assert_int_eq(backup_delete(&p.repo, ID, false, &f), 1);
+	ck_assert_int_eq(backup_delete(&p.repo, ID, false, NULL, &f), 1);
 	ck_assert_int_eq(state_of(&p).state, BACKUP_COMPLETE);
 	ck_assert_int_eq(backup_release(&p.repo, ID, &f), 0);
 	ck_assert_int_eq(
 	    backup_hold(&p.repo, ID, clock_now() - 1, "old", &f), 0);
-	ck_assert_int_eq(backup_delete(&p.repo, ID, false, &f), 0);
+	ck_assert_int_eq(backup_delete(&p.repo, ID, false, NULL, &f), 0);
 	ck_assert_uint_eq(m.n, 0);
 }
 END_TEST
@@ -432,7 +432,7 @@ START_TEST(a_killed_delete_leaves_no_backup_and_is_finished_by_the_next)
 				begin_backup(&m, &p);
 			enter(&m, &p);
 			p.door.die_at = die_at;
-			rc = backup_delete(&p.repo, ID, !finished, &f);
+			rc = backup_delete(&p.repo, ID, !finished, NULL, &f);
 			enter(&m, &q);
 			if (rc == 0) {
 				ck_assert_uint_eq(m.n, 0);
@@ -446,7 +446,7 @@ START_TEST(a_killed_delete_leaves_no_backup_and_is_finished_by_the_next)
 				ck_assert_uint_eq(m.n, 4);
 			}
 			ck_assert_int_eq(
-			    backup_delete(&q.repo, ID, !finished, &f), 0);
+			    backup_delete(&q.repo, ID, !finished, NULL, &f), 0);
 			ck_assert_uint_eq(m.n, 0);
 		}
 }
@@ -460,7 +460,7 @@ START_TEST(a_finished_backup_is_not_deleted_as_unfinished)
 
 	enter(&m, &p);
 	complete_backup(&m, &p);
-	ck_assert_int_eq(backup_delete(&p.repo, ID, true, &f), 1);
+	ck_assert_int_eq(backup_delete(&p.repo, ID, true, NULL, &f), 1);
 	ck_assert_int_eq(state_of(&p).state, BACKUP_COMPLETE);
 	ck_assert_uint_eq(m.n, 4);
 	memstore_clear(&m);
@@ -520,7 +520,8 @@ race_before(void *arg)
 	r->m.inside = false;
 	if (!r->second_done && r->first.door.calls >= r->second_at) {
 		r->second_done = true;
-		r->second_rc = backup_delete(&r->second.repo, ID, true, &f);
+		r->second_rc = backup_delete(
+		    &r->second.repo, ID, true, NULL, &f);
 		/* The finisher may go on before the call at hand. */
 		now = r->first.door.calls + r->second.door.calls + 1;
 		r->m.inside = true;
@@ -563,7 +564,7 @@ race_check(struct race *r)
 	/* Later somebody comes upon what is left. */
 	make_old(&r->m);
 	if (r->m.n > 0)
-		require(backup_delete(&p.repo, ID, true, &f) >= 0);
+		require(backup_delete(&p.repo, ID, true, NULL, &f) >= 0);
 	b = state_of(&p);
 	require(r->m.n == 0 || (b.state == BACKUP_COMPLETE && is_whole(r)));
 	require(!reported || r->m.n > 0);
@@ -590,7 +591,7 @@ race(unsigned second_at, unsigned write_at, unsigned look_at, unsigned begin_at,
 	r.first.door.die_at = die_at;
 	r.m.before = race_before;
 	r.m.arg = &r;
-	(void)backup_delete(&r.first.repo, ID, true, &f);
+	(void)backup_delete(&r.first.repo, ID, true, NULL, &f);
 	calls = r.first.door.calls + r.second.door.calls;
 	r.m.before = NULL;
 	race_finisher(&r, UINT32_MAX);
@@ -664,7 +665,7 @@ START_TEST(a_hold_that_was_given_is_kept)
 		enter(&r.m, &r.deleter);
 		r.m.before = hold_before;
 		r.m.arg = &r;
-		rc = backup_delete(&r.deleter.repo, ID, false, &f);
+		rc = backup_delete(&r.deleter.repo, ID, false, NULL, &f);
 		r.m.before = NULL;
 		if (r.done && r.rc == 0) {
 			ck_assert_int_eq(rc, 1);
@@ -696,7 +697,7 @@ START_TEST(a_file_store_keeps_backups_too)
 	ck_assert_int_eq(state_of(&p).state, BACKUP_UNFINISHED);
 	ck_assert_int_eq(write_manifest(&p, &f), 0);
 	ck_assert_int_eq(state_of(&p).state, BACKUP_COMPLETE);
-	ck_assert_int_eq(backup_delete(&p.repo, ID, false, &f), 0);
+	ck_assert_int_eq(backup_delete(&p.repo, ID, false, NULL, &f), 0);
 	assert_listing(p.repo.store, "main/", "");
 	store_free(p.repo.store);
 }

@@ -190,7 +190,7 @@ run_life(void *arg, struct fail *f)
 	if (rc == 0)
 		rc = backup_release(&p->repo, PACKCHECK_ID, f);
 	if (rc == 0)
-		rc = backup_delete(&p->repo, PACKCHECK_ID, false, f);
+		rc = backup_delete(&p->repo, PACKCHECK_ID, false, NULL, f);
 	require(rc != -1 || f->kind != FAIL_DAMAGED);
 	return rc;
 }
@@ -209,7 +209,8 @@ after_life(void *arg, int rc, const char *failed)
 	if (list.n == 1) {
 		require(list.list[0].state != BACKUP_DAMAGED);
 		require(backup_release(&p->repo, PACKCHECK_ID, &f) >= 0);
-		require(backup_delete(&p->repo, PACKCHECK_ID, false, &f) == 0);
+		require(backup_delete(
+		            &p->repo, PACKCHECK_ID, false, NULL, &f) == 0);
 	}
 	backup_list_clear(&list);
 	assert_listing(p->repo.store, "main/", "");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* wrap: malloc calloc realloc reallocarray aligned_alloc open openat write */
 /* wrap: pwrite pread read fsync sync_file_range linkat renameat2 mkdirat */
-/* wrap: unlinkat fstatat */
+/* wrap: unlinkat fstatat clock_monotonic_ms */
 /*
  * expire and verify on repositories that were made up: any times, timelines
  * and damage; and with every call that they make failing once.
@@ -60,6 +60,23 @@ run(struct world *w, const struct expire_args *args, struct expire_report *out)
 	struct fail f = { 0 };
 
 	keepcheck_must(expire(&w->r, &keepcheck_identity, args, out, &f), &f);
+}
+
+/* One that ends by saying that a backup is damaged. */
+static void
+expire_damaged(
+    struct world *w, const struct retain_rules *rules, const char *clock)
+{
+	struct expire_args args = args_of(rules, clock);
+	struct expire_report report;
+	struct fail f = { 0 };
+
+	ck_assert_int_eq(
+	    expire(&w->r, &keepcheck_identity, &args, &report, &f), -1);
+	assert_failed(&f, FAIL_DAMAGED);
+	ck_assert_uint_gt(report.damaged, 0);
+	ck_assert_uint_eq(report.failed, 0);
+	expire_clear(&report);
 }
 
 static void
@@ -349,7 +366,7 @@ START_TEST(a_damaged_manifest_leaves_the_last_good_backup_all_its_wal)
 	make_world(&w, "lastgood", 3);
 	backup_key(&w.r.layout, w.backup[2].id, "manifest", key);
 	damage(&w, key);
-	expire_with(&w, &rules, "2026-11-05 00:00");
+	expire_damaged(&w, &rules, "2026-11-05 00:00");
 	ck_assert(!keepcheck_has_backup(&w.r, w.backup[0].id));
 	ck_assert(keepcheck_has_backup(&w.r, w.backup[1].id));
 	ck_assert(keepcheck_has_backup(&w.r, w.backup[2].id));
@@ -368,9 +385,371 @@ START_TEST(a_missing_pack_leaves_the_backup_before_it)
 	make_world(&w, "packless", 3);
 	backup_pack_key(&w.r.layout, w.backup[2].id, 1, key);
 	keepcheck_must(store_del(w.r.store, key, &f), &f);
-	expire_with(
+	expire_damaged(
 	    &w, &(struct retain_rules){ .full = 1 }, "2026-11-05 00:00");
 	ck_assert(keepcheck_has_backup(&w.r, w.backup[1].id));
+	store_free(w.r.store);
+}
+END_TEST
+
+/* Cut a pack short: the manifest says another size. */
+static void
+shorten(struct world *w, size_t backup)
+{
+	char key[LAYOUT_KEY_MAX], path[1024];
+	struct stat st;
+
+	backup_pack_key(&w->r.layout, w->backup[backup].id, 1, key);
+	keepcheck_path(&w->r, key, path);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_int_eq(truncate(path, st.st_size - 1), 0);
+	keepcheck_touch(&w->r, key, w->backup[backup].time);
+}
+
+START_TEST(a_recovery_window_does_not_begin_with_a_damaged_backup)
+{
+	const struct retain_rules rules = { .days = 3 };
+	struct world w;
+
+	/* The base of the window is the 7th: see the first of these tests. */
+	make_world(&w, "windowbase", 10);
+	shorten(&w, 6);
+	shorten(&w, 5);
+	expire_damaged(&w, &rules, "2026-11-11 03:00");
+	for (size_t i = 0; i < 10; i++)
+		ck_assert_int_eq(keepcheck_has_backup(&w.r, w.backup[i].id),
+		    i == 4 || i >= 6);
+	for (uint64_t s = 1; s <= 44; s++)
+		ck_assert_int_eq(keepcheck_has_wal(&w.r, 1, s), s >= 20);
+	store_free(w.r.store);
+}
+END_TEST
+
+START_TEST(keep_full_counts_no_damaged_backup)
+{
+	const struct retain_rules rules = { .full = 3 };
+	struct world w;
+
+	make_world(&w, "fullbase", 10);
+	shorten(&w, 7);
+	expire_damaged(&w, &rules, "2026-11-11 03:00");
+	for (size_t i = 0; i < 10; i++)
+		ck_assert_int_eq(
+		    keepcheck_has_backup(&w.r, w.backup[i].id), i >= 6);
+	store_free(w.r.store);
+}
+END_TEST
+
+START_TEST(a_period_has_its_first_whole_backup)
+{
+	const struct retain_rules rules = { .full = 1, .monthly = 1 };
+	struct world w;
+
+	make_world(&w, "month", 10);
+	shorten(&w, 0);
+	expire_damaged(&w, &rules, "2026-11-11 03:00");
+	ck_assert(!keepcheck_has_backup(&w.r, w.backup[0].id));
+	ck_assert(keepcheck_has_backup(&w.r, w.backup[1].id));
+	ck_assert(!keepcheck_has_backup(&w.r, w.backup[2].id));
+	store_free(w.r.store);
+}
+END_TEST
+
+/* Where no backup goes, keep_wal still takes WAL. */
+START_TEST(keep_wal_takes_none_from_the_last_whole_backup)
+{
+	const struct retain_rules rules = { .full = 3, .wal = 1 };
+	struct world w;
+
+	make_world(&w, "walbase", 3);
+	shorten(&w, 2);
+	expire_damaged(&w, &rules, "2026-11-05 00:00");
+	for (uint64_t s = 8; s <= 16; s++)
+		ck_assert(keepcheck_has_wal(&w.r, 1, s));
+	ck_assert(!keepcheck_has_wal(&w.r, 1, 6));
+	store_free(w.r.store);
+}
+END_TEST
+
+/* -- restores -- */
+
+START_TEST(a_lease_keeps_a_backup_and_wal_to_its_end_until_it_is_over)
+{
+	const struct retain_rules rules = { .full = 1, .wal = 1 };
+	struct expire_args args = args_of(&rules, "2026-11-12 00:00");
+	struct expire_report report;
+	struct backup_lease l;
+	char key[LAYOUT_KEY_MAX];
+	struct world w;
+
+	/* The newest object is of the 11th, 18:00. */
+	make_world(&w, "lease", 10);
+	l = keepcheck_lease(
+	    &w.r, &w.backup[2], 14, keepcheck_time("2026-11-11 12:00"), 24);
+	backup_key(&w.r.layout, l.id, l.name, key);
+	run(&w, &args, &report);
+	ck_assert(report.backups[2].keep && report.backups[2].leased);
+	ck_assert_uint_eq(report.backups[2].reasons, RETAIN_RESTORE);
+	ck_assert_uint_eq(report.wal[1].first, 12);
+	ck_assert_uint_eq(report.wal[1].last, 14);
+	ck_assert(report.wal[1].keep && report.wal[1].restore);
+	ck_assert_str_eq(report.wal[1].needed_by, w.backup[2].id);
+	expire_clear(&report);
+	for (uint64_t s = 1; s <= 44; s++)
+		ck_assert_int_eq(keepcheck_has_wal(&w.r, 1, s),
+		    (s >= 12 && s <= 14) || s >= 40);
+	/* Whatever this host's clock says. */
+	expire_with(&w, &rules, "2038-01-19 03:14");
+	ck_assert(keepcheck_has_backup(&w.r, w.backup[2].id));
+	ck_assert(keepcheck_has(&w.r, key));
+	/* Now the store's says so, too. */
+	keepcheck_wal(&w.r, 1, 45, keepcheck_time("2026-11-12 12:00"));
+	expire_with(&w, &rules, "2026-11-12 13:00");
+	ck_assert(!keepcheck_has_backup(&w.r, w.backup[2].id));
+	ck_assert(!keepcheck_has_wal(&w.r, 1, 12));
+	store_free(w.r.store);
+}
+END_TEST
+
+START_TEST(leases_that_are_over_are_swept_and_a_dry_run_counts_them)
+{
+	const struct retain_rules rules = { .full = 1 };
+	struct expire_args args = args_of(&rules, "2026-11-12 00:00");
+	struct expire_report report;
+	char over[LAYOUT_KEY_MAX], held[LAYOUT_KEY_MAX], alone[LAYOUT_KEY_MAX];
+	struct keepcheck_backup gone = { .id = "20261101T000000Z-full-00000000",
+		.tli = 1 };
+	struct backup_lease l;
+	struct world w;
+
+	make_world(&w, "sweep", 10);
+	expire_with(&w, &rules, "2026-11-12 00:00");
+	l = keepcheck_lease(&w.r, &w.backup[9], UINT64_MAX,
+	    keepcheck_time("2026-11-10 12:00"), 24);
+	backup_key(&w.r.layout, l.id, l.name, over);
+	l = keepcheck_lease(&w.r, &w.backup[9], UINT64_MAX,
+	    keepcheck_time("2026-11-11 12:00"), 24);
+	backup_key(&w.r.layout, l.id, l.name, held);
+	/* Beside it, nothing: a restore was killed that had come too late. */
+	l = keepcheck_lease(
+	    &w.r, &gone, UINT64_MAX, keepcheck_time("2026-11-10 12:00"), 24);
+	backup_key(&w.r.layout, l.id, l.name, alone);
+	args.dry_run = true;
+	run(&w, &args, &report);
+	ck_assert_uint_eq(report.n_backups, 1);
+	ck_assert_uint_eq(report.objects_deleted, 2);
+	expire_clear(&report);
+	ck_assert(keepcheck_has(&w.r, over) && keepcheck_has(&w.r, alone));
+	args.dry_run = false;
+	run(&w, &args, &report);
+	ck_assert_uint_eq(report.objects_deleted, 2);
+	expire_clear(&report);
+	ck_assert(!keepcheck_has(&w.r, over) && !keepcheck_has(&w.r, alone));
+	ck_assert(keepcheck_has(&w.r, held));
+	store_free(w.r.store);
+}
+END_TEST
+
+START_TEST(a_lease_that_cannot_be_read_is_one_for_all_wal_but_not_for_ever)
+{
+	const struct retain_rules rules = { .full = 1, .wal = 1 };
+	struct backup_lease l;
+	char key[LAYOUT_KEY_MAX], path[1024];
+	struct world w;
+
+	make_world(&w, "unread", 10);
+	l = keepcheck_lease(
+	    &w.r, &w.backup[2], 12, keepcheck_time("2026-11-01 12:00"), 1);
+	backup_key(&w.r.layout, l.id, l.name, key);
+	keepcheck_path(&w.r, key, path);
+	ck_assert_int_eq(truncate(path, 20), 0);
+	keepcheck_touch(&w.r, key, keepcheck_time("2026-11-01 12:00"));
+	expire_with(&w, &rules, "2026-11-12 00:00");
+	ck_assert(keepcheck_has_backup(&w.r, w.backup[2].id));
+	ck_assert(keepcheck_has_wal(&w.r, 1, 30));
+	keepcheck_wal(&w.r, 1, 45, keepcheck_time("2026-12-01 13:00"));
+	expire_with(&w, &rules, "2026-12-02 00:00");
+	ck_assert(!keepcheck_has_backup(&w.r, w.backup[2].id));
+	ck_assert(!keepcheck_has_wal(&w.r, 1, 30));
+	store_free(w.r.store);
+}
+END_TEST
+
+/*
+ * A store in which a restore of another host begins at a certain call, and
+ * calls take time.
+ */
+static struct {
+	struct world *w;
+	const struct store_ops *real;
+	struct store_ops ops;
+	size_t backup;                  /* that is restored */
+	struct keepcheck_backup *takes; /* or a backup that begins */
+	const char *call;               /* "put", "list" or "del" */
+	const char *key;                /* with this in its key, */
+	int after;                      /* behind so many others like it */
+	int64_t taken_ms;               /* by each deletion */
+	bool begun;
+} beside;
+
+int64_t __real_clock_monotonic_ms(void);
+int64_t __wrap_clock_monotonic_ms(void);
+
+int64_t
+__wrap_clock_monotonic_ms(void)
+{
+	return __real_clock_monotonic_ms() + beside.taken_ms;
+}
+
+static void
+begin_restore(const char *call, const char *key)
+{
+	if (beside.begun || strcmp(call, beside.call) != 0 ||
+	    strstr(key, beside.key) == NULL || beside.after-- > 0)
+		return;
+	beside.begun = true;
+	if (beside.takes != NULL) {
+		keepcheck_take(&beside.w->r, beside.takes);
+		return;
+	}
+	(void)keepcheck_lease(&beside.w->r, &beside.w->backup[beside.backup],
+	    UINT64_MAX, keepcheck_time("2026-11-11 18:00"), 24);
+}
+
+static struct stream *
+beside_put(struct store *s, const char *key, const struct store_attrs *attrs,
+    struct fail *f)
+{
+	begin_restore("put", key);
+	return beside.real->put(s, key, attrs, f);
+}
+
+static int
+beside_list(struct store *s, const char *prefix, bool shallow,
+    store_list_fn *fn, void *arg, struct fail *f)
+{
+	begin_restore("list", prefix);
+	return beside.real->list(s, prefix, shallow, fn, arg, f);
+}
+
+static int
+beside_del(struct store *s, const char *key, struct fail *f)
+{
+	begin_restore("del", key);
+	beside.taken_ms += 200;
+	return beside.real->del(s, key, f);
+}
+
+static void
+restore_beside(struct world *w, size_t backup, const char *call,
+    const char *key, int after)
+{
+	memset(&beside, 0, sizeof beside);
+	beside.w = w;
+	beside.real = w->r.store->ops;
+	beside.ops = *beside.real;
+	beside.ops.put = beside_put;
+	beside.ops.list = beside_list;
+	beside.ops.del = beside_del;
+	beside.backup = backup;
+	beside.call = call;
+	beside.key = key;
+	beside.after = after;
+	w->r.store->ops = &beside.ops;
+}
+
+START_TEST(a_restore_that_begins_before_the_tombstone_keeps_its_backup)
+{
+	const struct retain_rules rules = { .full = 1 };
+	struct world w;
+
+	make_world(&w, "beside", 10);
+	restore_beside(&w, 2, "put", "/tombstone", 2);
+	expire_with(&w, &rules, "2026-11-12 00:00");
+	ck_assert(beside.begun);
+	for (size_t i = 0; i < 10; i++)
+		ck_assert_int_eq(keepcheck_has_backup(&w.r, w.backup[i].id),
+		    i == 2 || i == 9);
+	for (uint64_t s = 1; s <= 44; s++)
+		ck_assert_int_eq(keepcheck_has_wal(&w.r, 1, s), s >= 12);
+	assert_nothing_found(&w, &rules);
+	store_free(w.r.store);
+}
+END_TEST
+
+START_TEST(no_wal_goes_when_a_restore_has_begun)
+{
+	const struct retain_rules rules = { .full = 10, .wal = 1 };
+	struct expire_args args = args_of(&rules, "2026-11-12 00:00");
+	struct expire_report report;
+	struct world w;
+
+	make_world(&w, "besidewal", 10);
+	/* The third listing of the WAL is that of what goes. */
+	restore_beside(&w, 2, "list", "/wal/", 2);
+	run(&w, &args, &report);
+	ck_assert(beside.begun);
+	ck_assert_uint_eq(report.objects_deleted, 0);
+	for (size_t i = 0; i < report.n_wal; i++)
+		ck_assert(report.wal[i].keep);
+	expire_clear(&report);
+	for (uint64_t s = 1; s <= 44; s++)
+		ck_assert(keepcheck_has_wal(&w.r, 1, s));
+	/* The next run knows what that one needs. */
+	expire_with(&w, &rules, "2026-11-12 00:00");
+	for (uint64_t s = 1; s <= 44; s++)
+		ck_assert_int_eq(
+		    keepcheck_has_wal(&w.r, 1, s), s == 4 || s == 8 || s >= 12);
+	store_free(w.r.store);
+}
+END_TEST
+
+START_TEST(no_wal_goes_when_a_backup_has_begun_from_an_old_checkpoint)
+{
+	const struct retain_rules rules = { .full = 1 };
+	struct keepcheck_backup standby = {
+		.tli = 1, .start = 30, .unfinished = true
+	};
+	struct world w;
+
+	make_world(&w, "besidebegin", 10);
+	standby.time = keepcheck_time("2026-11-11 18:00");
+	restore_beside(&w, 0, "list", "/wal/", 2);
+	beside.takes = &standby;
+	expire_with(&w, &rules, "2026-11-12 00:00");
+	ck_assert(beside.begun);
+	for (uint64_t s = 1; s <= 44; s++)
+		ck_assert(keepcheck_has_wal(&w.r, 1, s));
+	expire_with(&w, &rules, "2026-11-12 00:00");
+	for (uint64_t s = 1; s <= 44; s++)
+		ck_assert_int_eq(keepcheck_has_wal(&w.r, 1, s), s >= 30);
+	store_free(w.r.store);
+}
+END_TEST
+
+START_TEST(deleting_wal_ends_within_a_second_of_a_restores_begin)
+{
+	const struct retain_rules rules = { .full = 10, .wal = 1 };
+	struct expire_args args = args_of(&rules, "2026-11-12 00:00");
+	struct expire_report report;
+	size_t left = 0;
+	struct world w;
+
+	make_world(&w, "besidelong", 10);
+	restore_beside(&w, 2, "del", "/wal/", 6);
+	run(&w, &args, &report);
+	ck_assert(beside.begun);
+	/* Seven at most: five in a second, and those before. */
+	ck_assert_uint_ge(report.objects_deleted, 7);
+	ck_assert_uint_le(report.objects_deleted, 12);
+	for (uint64_t s = 1; s <= 44; s++)
+		left += keepcheck_has_wal(&w.r, 1, s);
+	ck_assert_uint_eq(left, 44 - report.objects_deleted);
+	left = 0;
+	for (size_t i = 0; i < report.n_wal; i++)
+		left += report.wal[i].keep ? report.wal[i].objects : 0;
+	ck_assert_uint_eq(left, 44 - report.objects_deleted);
+	expire_clear(&report);
 	store_free(w.r.store);
 }
 END_TEST
@@ -378,6 +757,16 @@ END_TEST
 /* -- every call fails once -- */
 
 static const struct retain_rules failing_rules = { .full = 1 };
+
+/* Restores from the one that stays, and, over, from one that goes. */
+static void
+make_failing(struct world *w, const char *name)
+{
+	make_world(w, name, 3);
+	for (size_t i = 1; i < 3; i++)
+		(void)keepcheck_lease(&w->r, &w->backup[i], 14,
+		    keepcheck_time("2026-11-04 12:00"), i == 1 ? 1 : 24);
+}
 
 static int
 run_failing(void *arg, struct fail *f)
@@ -407,7 +796,7 @@ after_failing(void *arg, int rc, const char *failed)
 	ck_assert(!keepcheck_has_wal(&w->r, 1, 11));
 	store_free(w->r.store);
 	(void)snprintf(w->name, sizeof w->name, "fail%u", ++w->round);
-	make_world(w, w->name, 3);
+	make_failing(w, w->name);
 }
 
 /* Only deleting makes room, and that must not need any. */
@@ -426,7 +815,7 @@ START_TEST(a_full_store_can_be_expired)
 
 	a.arg = &w;
 	w.args = args_of(&failing_rules, "2026-11-05 00:00");
-	make_world(&w, "full", 3);
+	make_failing(&w, "full");
 	ck_assert_uint_ge(failure_loop(&a, FAULT_FILES, ENOSPC), 50);
 	store_free(w.r.store);
 }
@@ -439,7 +828,7 @@ START_TEST(a_call_that_fails_costs_nothing_that_must_stay)
 
 	a.arg = &w;
 	w.args = args_of(&failing_rules, "2026-11-05 00:00");
-	make_world(&w, "fail", 3);
+	make_failing(&w, "fail");
 	ck_assert_uint_ge(failure_loop(&a, FAULT_FILES, EIO), 50);
 	ck_assert_uint_ge(failure_loop(&a, FAULT_MEMORY, 0), 20);
 	store_free(w.r.store);
@@ -593,8 +982,20 @@ main(void)
 	        what_a_restore_plans_with_is_what_stays,
 	        a_damaged_manifest_leaves_the_last_good_backup_all_its_wal,
 	        a_missing_pack_leaves_the_backup_before_it,
+	        a_recovery_window_does_not_begin_with_a_damaged_backup,
+	        keep_full_counts_no_damaged_backup,
+	        a_period_has_its_first_whole_backup,
+	        keep_wal_takes_none_from_the_last_whole_backup,
 	        a_full_store_can_be_expired,
 	        a_call_that_fails_costs_nothing_that_must_stay));
+	add_tests(s, "restores",
+	    TESTS(a_lease_keeps_a_backup_and_wal_to_its_end_until_it_is_over,
+	        leases_that_are_over_are_swept_and_a_dry_run_counts_them,
+	        a_lease_that_cannot_be_read_is_one_for_all_wal_but_not_for_ever,
+	        a_restore_that_begins_before_the_tombstone_keeps_its_backup,
+	        no_wal_goes_when_a_restore_has_begun,
+	        no_wal_goes_when_a_backup_has_begun_from_an_old_checkpoint,
+	        deleting_wal_ends_within_a_second_of_a_restores_begin));
 	add_tests(s, "verify",
 	    TESTS(a_damaged_pack_costs_the_files_in_it,
 	        a_hole_in_the_wal_costs_the_time_to_the_next_backup,

@@ -15,6 +15,7 @@
 #define MAX_TLI  8
 #define MAX_SEGS 400
 #define MAX_BACK 40
+#define MAX_RUNS 4
 
 /* A world: what a repository holds. */
 struct segment {
@@ -32,6 +33,8 @@ struct world {
 	struct retain_backup backup[MAX_BACK];
 	char ids[MAX_BACK][16];
 	size_t n_backup;
+	struct retain_lease lease[MAX_RUNS];
+	size_t n_lease;
 	struct retain_timeline timelines[MAX_TLI];
 	struct retain_input in;
 };
@@ -120,9 +123,12 @@ look(struct world *w, const struct retain_rules *rules, int64_t now)
 	}
 	w->in = (struct retain_input){ .rules = *rules,
 		.now = now,
+		.store_now = now,
 		.segsize = SEGSIZE,
 		.backups = w->backup,
 		.n_backups = w->n_backup,
+		.leases = w->lease,
+		.n_leases = w->n_lease,
 		.timelines = w->timelines,
 		.n_timelines = n };
 	return &w->in;
@@ -489,6 +495,70 @@ START_TEST(holds_count_until_their_time_and_damaged_manifests_stay)
 }
 END_TEST
 
+static void
+add_lease(
+    struct world *w, const struct retain_backup *b, uint64_t to, int64_t until)
+{
+	w->lease[w->n_lease++] = (struct retain_lease){ b->id, to, until };
+}
+
+START_TEST(a_restore_keeps_its_backup_and_the_wal_to_its_end)
+{
+	const struct retain_rules rules = { .full = 1, .wal = 1 };
+	int64_t now = at("2026-11-11 00:00");
+	struct world w;
+	struct retain_plan p;
+
+	ten_days(&w);
+	add_lease(&w, &w.backup[2], 15 * SEGSIZE, now + 1); /* ends 14 */
+	add_lease(&w, &w.backup[4], 0, now);                /* over */
+	decide(&w, &rules, now, &p);
+	ck_assert_uint_eq(n_kept(&p), 2);
+	ck_assert_uint_eq(p.backups[2].reasons, RETAIN_RESTORE);
+	for (uint64_t s = 1; s < 40; s++)
+		ck_assert_int_eq(
+		    retain_keeps_wal(&p, 1, s), s >= 12 && s <= 14);
+	retain_clear(&p);
+	/* One without an end needs all. */
+	w.lease[0].to_lsn = 0;
+	decide(&w, &rules, now, &p);
+	for (uint64_t s = 1; s < 40; s++)
+		ck_assert_int_eq(retain_keeps_wal(&p, 1, s), s >= 12);
+	retain_clear(&p);
+	/* Servers' clocks have no part in it. */
+	look(&w, &rules, now);
+	w.in.now = INT64_MIN;
+	w.in.store_now = now + 1;
+	require(retain_decide(&w.in, &p) == 0);
+	ck_assert(!p.backups[2].keep);
+	retain_clear(&p);
+}
+END_TEST
+
+START_TEST(a_restore_keeps_the_timelines_that_its_backup_leads_to)
+{
+	const struct retain_rules rules = { .full = 1, .wal = 1 };
+	int64_t now = at("2026-11-11 00:00");
+	struct world w;
+	struct retain_plan p;
+	uint32_t t2, t3;
+
+	ten_days(&w);
+	t2 = fork_line(&w, 1, 14 * SEGSIZE + 100);
+	t3 = fork_line(&w, 1, 10 * SEGSIZE + 100); /* before its backup */
+	for (uint64_t s = 0; s < 6; s++) {
+		add_segment(&w, t2, 14 + s, at("2026-11-04 00:00"));
+		add_segment(&w, t3, 10 + s, at("2026-11-04 00:00"));
+	}
+	add_lease(&w, &w.backup[2], 17 * SEGSIZE, now + 1);
+	decide(&w, &rules, now, &p);
+	ck_assert(retain_keeps_wal(&p, 1, 14) && retain_keeps_wal(&p, t2, 16));
+	ck_assert(!retain_keeps_wal(&p, t2, 17));
+	ck_assert(!retain_keeps_wal(&p, t3, 12));
+	retain_clear(&p);
+}
+END_TEST
+
 /* The same as a person would ask the calendar. */
 static void
 calendar(int64_t time, enum retain_reason kind, char out[32])
@@ -664,6 +734,19 @@ make_history(struct world *w, bool sane, int64_t *time)
 	}
 }
 
+/* Some restores run, or have run. */
+static void
+add_restores(struct world *w, int64_t now)
+{
+	while (w->n_backup > 0 && w->n_lease < MAX_RUNS && pick(3) == 0) {
+		const struct retain_backup *b = &w->backup[pick(w->n_backup)];
+		uint64_t to = b->stop_lsn + pick(20) * SEGSIZE;
+
+		add_lease(w, b, pick(4) == 0 ? 0 : to,
+		    now + ((int64_t)pick(48) - 24) * HOUR);
+	}
+}
+
 static uint64_t
 pick_rule(uint64_t n)
 {
@@ -786,6 +869,77 @@ check_needs(const struct world *w, const struct retain_plan *p)
 	}
 }
 
+/*
+ * Wherever a restore goes from its backup, to its end, the WAL that was there
+ * is there.
+ */
+static void
+check_restores(const struct world *w, const struct retain_plan *p, int64_t now)
+{
+	for (size_t k = 0; k < w->n_lease; k++) {
+		const struct retain_lease *l = &w->lease[k];
+		size_t i = 0;
+
+		while (strcmp(w->backup[i].id, l->id) != 0)
+			i++;
+		if (l->until <= now)
+			continue;
+		require(p->backups[i].keep);
+		for (size_t s = 0; s < w->n_seg; s++) {
+			const struct segment *seg = &w->seg[s];
+			struct retain_backup b = w->backup[i];
+
+			b.bad_pages = false;
+			if (l->to_lsn != 0 && seg->segno * SEGSIZE >= l->to_lsn)
+				continue;
+			for (size_t n = 0; n < w->n_line; n++)
+				require(tli_of(&w->line[n], seg->segno) !=
+				        seg->tli ||
+				    !leads_to(
+				        w, NULL, &b, &w->line[n], seg->segno) ||
+				    leads_to(
+				        w, p, &b, &w->line[n], seg->segno));
+		}
+	}
+}
+
+/* Everything that a keeps, b keeps. */
+static void
+check_keeps_all_of(const struct world *w, const struct retain_plan *b,
+    const struct retain_plan *a)
+{
+	for (size_t i = 0; i < w->n_backup; i++)
+		require(!a->backups[i].keep || b->backups[i].keep);
+	for (size_t k = 0; k < w->n_seg; k++) {
+		const struct segment *s = &w->seg[k];
+
+		require(!retain_keeps_wal(a, s->tli, s->segno) ||
+		    retain_keeps_wal(b, s->tli, s->segno));
+	}
+}
+
+/* One that is over changes nothing. */
+static void
+check_restores_over(struct world *w, const struct retain_plan *p,
+    const struct retain_rules *rules, int64_t now)
+{
+	struct retain_lease all[MAX_RUNS];
+	size_t n = w->n_lease;
+	struct retain_plan q;
+
+	memcpy(all, w->lease, sizeof all);
+	w->n_lease = 0;
+	for (size_t k = 0; k < n; k++)
+		if (all[k].until > now)
+			w->lease[w->n_lease++] = all[k];
+	decide(w, rules, now, &q);
+	check_keeps_all_of(w, p, &q);
+	check_keeps_all_of(w, &q, p);
+	retain_clear(&q);
+	memcpy(w->lease, all, sizeof all);
+	w->n_lease = n;
+}
+
 /* Held ones, the last good one, the newest one. */
 static void
 check_always(const struct world *w, const struct retain_plan *p, int64_t now)
@@ -832,21 +986,6 @@ check_newest_line(const struct world *w, const struct retain_plan *p)
 		    leads_to(w, p, &w->backup[i], t, newest->segno);
 	}
 	require(can || !could);
-}
-
-/* Everything that a keeps, b keeps. */
-static void
-check_keeps_all_of(const struct world *w, const struct retain_plan *b,
-    const struct retain_plan *a)
-{
-	for (size_t i = 0; i < w->n_backup; i++)
-		require(!a->backups[i].keep || b->backups[i].keep);
-	for (size_t k = 0; k < w->n_seg; k++) {
-		const struct segment *s = &w->seg[k];
-
-		require(!retain_keeps_wal(a, s->tli, s->segno) ||
-		    retain_keeps_wal(b, s->tli, s->segno));
-	}
 }
 
 /* A rule more, or a larger number. */
@@ -917,9 +1056,12 @@ START_TEST(random_histories_keep_what_was_promised)
 		int64_t now;
 
 		make_history(&w, sane, &now);
+		add_restores(&w, now);
 		rules = pick_rules();
 		decide(&w, &rules, now, &p);
 		check_needs(&w, &p);
+		check_restores(&w, &p, now);
+		check_restores_over(&w, &p, &rules, now);
 		check_always(&w, &p, now);
 		check_newest_line(&w, &p);
 		if (sane)
@@ -971,6 +1113,9 @@ main(void)
 	        holds_count_until_their_time_and_damaged_manifests_stay,
 	        periods_are_those_of_the_calendar,
 	        the_first_good_backup_of_a_period_counts));
+	add_tests(s, "restores",
+	    TESTS(a_restore_keeps_its_backup_and_the_wal_to_its_end,
+	        a_restore_keeps_the_timelines_that_its_backup_leads_to));
 	add_tests(s, "clocks",
 	    TESTS(a_clock_in_2038_deletes_nothing,
 	        a_server_clock_that_jumped_makes_no_backup_old));

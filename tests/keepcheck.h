@@ -9,7 +9,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "backup.h"
+#include "backup_lease.h"
 #include "clock.h"
 #include "object.h"
 #include "packcheck.h"
@@ -248,6 +248,29 @@ keepcheck_take(struct repository *r, struct keepcheck_backup *b)
 	backup_key(&r->layout, b->id, "manifest", key);
 	if (!b->unfinished)
 		keepcheck_touch(r, key, b->time);
+}
+
+/*
+ * A restore of a backup that needs WAL up to a segment's end (UINT64_MAX: all),
+ * and wrote that at a time; its note is in force for hours.
+ */
+static inline UNUSED struct backup_lease
+keepcheck_lease(struct repository *r, const struct keepcheck_backup *b,
+    uint64_t last, int64_t time, uint64_t hours)
+{
+	struct backup_lease l = { .from_lsn = b->start * KEEPCHECK_SEGSIZE + 40,
+		.to_lsn = last != UINT64_MAX ? (last + 1) * KEEPCHECK_SEGSIZE
+		                             : 0,
+		.tli = b->tli,
+		.seconds = hours * 3600 };
+	char key[LAYOUT_KEY_MAX];
+	struct fail f = { 0 };
+
+	memcpy(l.id, b->id, sizeof l.id);
+	keepcheck_must(backup_lease_write(r, &l, &f), &f);
+	backup_key(&r->layout, l.id, l.name, key);
+	keepcheck_touch(r, key, time);
+	return l;
 }
 
 /* Is there an object? */

@@ -7,6 +7,7 @@
  *	pack-NNNNNN	files (pack.h)
  *	manifest	what the backup is (manifest.h); last
  *	hold-XXXXXXXX	a note: to be kept (until when, why)
+ *	restore-XXXXXXXX	a note: a restore needs it (backup_lease.h)
  *	tombstone	a note: it is being deleted
  *
  * A backup exists if it has a manifest and a begin, and no tombstone.  Whoever
@@ -103,9 +104,26 @@ struct backup {
 	int64_t newest; /* latest mtime of its objects, the store's clock */
 };
 
+/* What a restore has said of itself: see backup_lease.h. */
+struct backup_lease {
+	char id[BACKUP_ID];
+	char name[24];     /* "restore-4f2a9c1e" */
+	char host[128];    /* where it runs, or ran */
+	int64_t pid;       /* 0: the note cannot be read */
+	int64_t created;   /* the host's clock */
+	uint64_t from_lsn; /* WAL from here on is needed, */
+	uint64_t to_lsn;   /* up to here; LSN_NONE: all behind from_lsn */
+	uint32_t tli;      /* the line that is followed */
+	uint64_t seconds;  /* how long it is in force, from mtime on */
+	int64_t mtime;     /* the store's clock */
+	uint64_t stored;
+};
+
 struct backup_list {
 	struct backup *list; /* by id */
 	size_t n;
+	struct backup_lease *leases; /* by id; in force or not */
+	size_t n_leases;
 };
 
 /*
@@ -127,18 +145,31 @@ int backup_hold(struct repository *r, const char *id, int64_t until,
 int backup_release(struct repository *r, const char *id, struct fail *f);
 
 /*
+ * Is it there, and not being deleted?  To be asked when a note that protects
+ * it has been written.  0, or -1 (FAIL_ABSENT: it is not).
+ */
+int backup_require(struct repository *r, const char *id, struct fail *f);
+
+/*
  * Is it being deleted, or has it been?  1 yes, 0 no, -1.  To be asked when its
  * manifest has been written.
  */
 int backup_is_deleting(struct repository *r, const char *id, struct fail *f);
 
+/* The times by which it is told what is still in force (see retain.h). */
+struct backup_times {
+	int64_t now;   /* holds */
+	int64_t store; /* leases */
+};
+
 /*
  * Delete a backup as described above; may be repeated after a kill.
- * unfinished: only if there is no manifest.  0 deleted; 1 left alone: it was
- * finished meanwhile, or a hold is in force; -1.  A tombstone that says
- * "unfinished" goes on saying so, whoever comes upon it.
+ * unfinished: only if there is no manifest.  times: NULL for this host's
+ * clock.  0 deleted; 1 left alone: it was finished meanwhile, or a hold or a
+ * lease is in force; -1.  A tombstone that says "unfinished" goes on saying
+ * so, whoever comes upon it.
  */
-int backup_delete(
-    struct repository *r, const char *id, bool unfinished, struct fail *f);
+int backup_delete(struct repository *r, const char *id, bool unfinished,
+    const struct backup_times *times, struct fail *f);
 
 #endif

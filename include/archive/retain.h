@@ -7,6 +7,7 @@
  *	  one: of all, and of every live line;
  *	- what is held, and what is not known to be of no use (a damaged
  *	  manifest);
+ *	- what a restore needs: its backup, and WAL from there to its end;
  *	- WAL at or behind the place from which an unfinished backup needs it;
  *	- all of it, while there is no complete backup or no rule, or the
  *	  history of a line that matters is missing: whose WAL and backups are
@@ -57,6 +58,13 @@ struct retain_timeline {
 	int64_t until;        /* the latest time that is known of its WAL */
 };
 
+/* A restore that has begun from a backup (backup_lease.h). */
+struct retain_lease {
+	const char *id;  /* of the backup */
+	uint64_t to_lsn; /* WAL up to here is needed; LSN_NONE: all */
+	int64_t until;   /* by the store's clock */
+};
+
 /* 0: not a rule. */
 struct retain_rules {
 	uint64_t full, days, daily, weekly, monthly, yearly;
@@ -65,10 +73,13 @@ struct retain_rules {
 
 struct retain_input {
 	struct retain_rules rules;
-	int64_t now; /* see retain_now */
+	int64_t now;       /* see retain_now */
+	int64_t store_now; /* the same, with no server's clock in it */
 	uint32_t segsize;
 	const struct retain_backup *backups;
 	size_t n_backups;
+	const struct retain_lease *leases;
+	size_t n_leases;
 	const struct retain_timeline *timelines; /* all that have WAL */
 	size_t n_timelines;
 };
@@ -90,9 +101,10 @@ enum retain_reason {
 	RETAIN_UNKNOWN = 4096,
 	RETAIN_PINNED = 8192,
 	RETAIN_UNCLEAR = 16384, /* a history is missing */
+	RETAIN_RESTORE = 32768,
 };
 
-#define RETAIN_REASONS 15
+#define RETAIN_REASONS 16
 
 struct retain_verdict {
 	bool keep;
@@ -108,6 +120,7 @@ struct retain_range {
 	uint32_t tli;
 	uint64_t first, last; /* segment numbers; UINT64_MAX: to the end */
 	size_t backup;        /* that needs them, or RETAIN_NO_BACKUP */
+	bool restore;         /* it does not, but a restore from it */
 };
 
 struct retain_plan {
@@ -127,7 +140,8 @@ struct retain_plan {
  * The time that keep_days and holds are measured from: never later than what
  * a server (newest time of a backup or a transaction) and the store (newest
  * object) themselves tell, whatever this host's clock says.  INT64_MIN for
- * what is not known; all times are TimestampTz.
+ * what is not known; all times are TimestampTz.  Leases count from times that
+ * the store gave, so the server's is left out for them.
  */
 int64_t retain_now(int64_t clock, int64_t server, int64_t store);
 
@@ -135,6 +149,10 @@ int64_t retain_now(int64_t clock, int64_t server, int64_t store);
 int retain_decide(const struct retain_input *in, struct retain_plan *out);
 
 void retain_clear(struct retain_plan *p);
+
+/* Is a lease in force? */
+bool
+retain_is_leased(const struct retain_input *in, const struct retain_lease *l);
 
 /* Does a segment (or what belongs to it) stay? */
 bool

@@ -15,6 +15,8 @@ struct survey {
 	struct backup_list backups; /* listed behind the WAL */
 	struct retain_backup *list; /* what retain_decide is asked about: all */
 	size_t n;                   /* but what is beyond doubt being deleted */
+	struct retain_lease *leases; /* all, in force or not */
+	size_t n_leases;
 	struct retain_timeline *timelines;
 	size_t n_timelines;
 	int64_t server; /* newest time a server wrote, INT64_MIN if none */
@@ -33,6 +35,9 @@ void survey_clear(struct survey *s);
  */
 int survey_decide(const struct survey *s, const struct retain_rules *rules,
     int64_t clock, struct retain_plan *out, struct fail *f);
+
+/* What leases are measured by: see retain_now. */
+int64_t survey_store_now(const struct survey *s, int64_t clock);
 
 /* The backup that s->list[i] was made of. */
 const struct backup *survey_backup(const struct survey *s, size_t i);

@@ -20,4 +20,11 @@ void check_backups(struct findings *found, const struct conf *c,
 int check_hole(const struct conf *c, const struct backup_list *backups,
     const struct line *l, uint64_t behind);
 
+/*
+ * Segments that were set aside and have not come back: critical, unless a
+ * backup was taken behind them.
+ */
+void check_aside(struct findings *found, const struct backup_list *backups,
+    const struct index *x);
+
 #endif

@@ -29,6 +29,13 @@ struct restore_server {
 	int64_t last_xact; /* the last transaction's time, as it says */
 };
 
+/* What keeps expire from what is needed; held: the note is in the store. */
+struct restore_lease {
+	struct backup_lease note;
+	bool held;
+	int64_t written_ms; /* monotonic */
+};
+
 struct restore_job {
 	struct setup setup;
 	struct meter meter;
@@ -57,6 +64,7 @@ struct restore_job {
 	char warnings[RESTORE_WARNINGS][256];
 	size_t n_warnings;
 	/* What was done: */
+	struct restore_lease lease;
 	bool restored;
 	struct restore_result result;
 	struct restore_server server;
@@ -87,6 +95,28 @@ int restore_compose_command(struct restore_job *j, struct fail *f);
 
 void
 restore_warn(struct restore_job *j, const char *fmt, ...) FAIL_PRINTF(2, 3);
+
+/*
+ * Protect the plan's backup and WAL, and look then whether they are still
+ * there.  0 (with a warning if the store cannot be written), or -1
+ * (FAIL_ABSENT: they are not).
+ */
+int restore_lease_begin(struct restore_job *j, struct fail *f);
+
+/* Called often; writes a new note when it is time. */
+void restore_lease_refresh(struct restore_job *j);
+
+/* Is what is still needed there?  0, or -1 (FAIL_ABSENT: it is not). */
+int restore_lease_check(struct restore_job *j, struct fail *f);
+
+/* The recovery goes on without us: all its time from now on. */
+void restore_lease_leave(struct restore_job *j);
+
+/* Nothing is needed any more. */
+void restore_lease_end(struct restore_job *j);
+
+/* Until when expire keeps what is needed (INT64_MIN: it does not). */
+int64_t restore_lease_until(const struct restore_job *j);
 
 /* Compare the backup's home with this host. */
 void restore_compare_hosts(struct restore_job *j);

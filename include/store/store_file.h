@@ -3,7 +3,7 @@
  * A store in a directory: file:///absolute/path.  Objects are files; keys are
  * paths below the directory, none of whose components may be a symbolic link.
  * Durable means fsync of the file, of its directory and of every directory
- * made for it.
+ * made for it.  What root writes gets the owner of its directory.
  */
 #ifndef WALVAULT_STORE_STORE_FILE_H
 #define WALVAULT_STORE_STORE_FILE_H

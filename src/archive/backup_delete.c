@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backup.h"
+#include "backup_lease.h"
 #include "backup_note.h"
 #include "clock.h"
 
@@ -159,9 +159,8 @@ write_hold(struct repository *r, const char *id, const char *key,
 	return rc;
 }
 
-/* Is it there to be held?  It is looked for when the hold has been written. */
-static int
-check_held(struct repository *r, const char *id, struct fail *f)
+int
+backup_require(struct repository *r, const char *id, struct fail *f)
 {
 	char key[LAYOUT_KEY_MAX];
 	int deleting = backup_is_deleting(r, id, f), exists;
@@ -188,7 +187,7 @@ backup_hold(struct repository *r, const char *id, int64_t until,
 	int rc;
 
 	/* Not even a hold where nothing is. */
-	if (check_held(r, id, f) != 0)
+	if (backup_require(r, id, f) != 0)
 		return -1;
 	one_line(reason != NULL ? reason : "", h.reason, sizeof h.reason);
 	do {
@@ -198,7 +197,7 @@ backup_hold(struct repository *r, const char *id, int64_t until,
 		rc = write_hold(r, id, key, &h, f);
 	} while (rc == 1);
 	if (rc == 0)
-		rc = check_held(r, id, f);
+		rc = backup_require(r, id, f);
 	if (rc != 0)
 		(void)store_del(r->store, key, &ignored);
 	return rc;
@@ -240,10 +239,9 @@ backup_release(struct repository *r, const char *id, struct fail *f)
 
 /* 1 a hold is in force, 0 none is, -1. */
 static int
-is_held(struct repository *r, const char *id, struct fail *f)
+is_held(struct repository *r, const char *id, int64_t now, struct fail *f)
 {
 	struct keys k = { .holds = true };
-	int64_t now = clock_now();
 	int held = 0;
 
 	if (list_keys(r, id, &k, f) != 0)
@@ -337,28 +335,33 @@ give_up(struct repository *r, const char *id, const struct tombstone *t,
  */
 static int
 may_delete(struct repository *r, const char *id, const struct tombstone *t,
-    struct fail *f)
+    const struct backup_times *times, struct fail *f)
 {
-	int begin = has(r, id, "begin", NULL, f), manifest;
+	int begin = has(r, id, "begin", NULL, f), manifest, held;
 
 	if (begin <= 0)
 		return begin;
 	manifest = has(r, id, "manifest", NULL, f);
 	if (manifest <= 0)
 		return manifest;
-	return t->unfinished ? 1 : is_held(r, id, f);
+	if (t->unfinished)
+		return 1;
+	held = is_held(r, id, times->now, f);
+	return held != 0 ? held : backup_is_leased(r, id, times->store, f);
 }
 
 int
-backup_delete(
-    struct repository *r, const char *id, bool unfinished, struct fail *f)
+backup_delete(struct repository *r, const char *id, bool unfinished,
+    const struct backup_times *times, struct fail *f)
 {
+	int64_t clock = clock_now();
+	struct backup_times host = { .now = clock, .store = clock };
 	struct tombstone t = { .unfinished = unfinished };
 	int rc;
 
 	if (make_tombstone(r, id, &t, f) != 0)
 		return -1;
-	rc = may_delete(r, id, &t, f);
+	rc = may_delete(r, id, &t, times != NULL ? times : &host, f);
 	if (rc != 0)
 		return rc < 0 ? -1 : give_up(r, id, &t, f);
 	if (!t.unfinished && del(r, id, "manifest", f) != 0)

@@ -4,16 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backup.h"
+#include "backup_lease.h"
 #include "backup_note.h"
 
 struct listing {
 	struct repository *repo;
 	struct backup_list *out;
-	size_t cap;
+	size_t cap, cap_leases;
 	const char *prefix;
 	/* Of the last backup in the list: */
 	bool has_manifest, has_tombstone;
+	size_t leases;
 	struct fail *f;
 };
 
@@ -73,6 +74,11 @@ end_backup(struct listing *l)
 	if (l->out->n == 0)
 		return 0;
 	b = &l->out->list[l->out->n - 1];
+	/* A restore was killed that had come too late. */
+	if (l->leases == b->objects) {
+		l->out->n--;
+		return 0;
+	}
 	if (l->has_tombstone)
 		b->state = BACKUP_DELETING;
 	else if (!l->has_manifest)
@@ -102,6 +108,7 @@ begin_backup(struct listing *l, const char *id)
 		l->out->list = more;
 	}
 	l->has_manifest = l->has_tombstone = false;
+	l->leases = 0;
 	l->out->list[l->out->n] = (struct backup){ 0 };
 	(void)snprintf(l->out->list[l->out->n].id, BACKUP_ID, "%s", id);
 	l->out->n++;
@@ -128,6 +135,28 @@ add_hold(struct listing *l, struct backup *b, const char *key)
 	}
 	b->holds++;
 	return 0;
+}
+
+static int
+add_lease(struct listing *l, const char *id, const char *key,
+    const struct store_info *info)
+{
+	struct backup_list *out = l->out;
+	struct backup_lease *more;
+	int rc;
+
+	l->leases++;
+	if (out->n_leases == l->cap_leases) {
+		l->cap_leases = l->cap_leases * 2 + 4;
+		more = reallocarray(out->leases, l->cap_leases, sizeof *more);
+		if (more == NULL)
+			return fail_errno(l->f, key, "memory");
+		out->leases = more;
+	}
+	rc = backup_lease_read(
+	    l->repo, id, key, info, &out->leases[out->n_leases], l->f);
+	out->n_leases += rc == 0;
+	return rc < 0 ? -1 : 0;
 }
 
 /* .../backup/ID/NAME */
@@ -163,6 +192,8 @@ take_key(void *arg, const char *key, const struct store_info *info)
 		l->has_tombstone = true;
 	else if (backup_is_hold(name))
 		return add_hold(l, b, key);
+	else if (backup_is_lease(name))
+		return add_lease(l, id, key, info);
 	return 0;
 }
 
@@ -188,6 +219,7 @@ void
 backup_list_clear(struct backup_list *l)
 {
 	free(l->list);
+	free(l->leases);
 	*l = (struct backup_list){ 0 };
 }
 

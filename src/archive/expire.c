@@ -5,16 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backup_lease.h"
+#include "expire_job.h"
 #include "expire_wal.h"
+#include "expire_whole.h"
 #include "log.h"
 
-struct expiring {
-	struct repository *repo;
-	const struct identity *id;
-	const struct expire_args *args;
-	struct expire_report *out;
-	struct fail *f; /* the first failure */
-};
+/* What is kept for its own sake, whatever else may be said of it. */
+#define NEEDED (RETAIN_HELD | RETAIN_RESTORE)
+
+/* Reasons that promise a way back: from such a backup, if it is whole. */
+#define PROMISES                                                              \
+	(RETAIN_LAST_GOOD | RETAIN_FULL | RETAIN_WINDOW_BASE | RETAIN_DAILY | \
+	    RETAIN_WEEKLY | RETAIN_MONTHLY | RETAIN_YEARLY)
 
 /*
  * How long nothing was added to a backup, by the store's clock: nothing newer
@@ -67,10 +70,10 @@ is_to_go(const struct expiring *e, const struct survey *s,
 	case BACKUP_COMPLETE:
 		return !v->keep && !p->no_rule;
 	case BACKUP_UNFINISHED:
-		return is_broken(e, s, b) && (v->reasons & RETAIN_HELD) == 0;
+		return is_broken(e, s, b) && (v->reasons & NEEDED) == 0;
 	case BACKUP_DAMAGED:
 		return is_broken(e, s, b) && has_better(s, b) &&
-		    (v->reasons & RETAIN_HELD) == 0;
+		    (v->reasons & NEEDED) == 0;
 	case BACKUP_DELETING:
 		break;
 	}
@@ -79,11 +82,22 @@ is_to_go(const struct expiring *e, const struct survey *s,
 }
 
 static struct expire_backup *
-report_backup(struct expire_report *out, const struct backup *b)
+report_backup(
+    struct expire_report *out, const struct survey *s, const struct backup *b)
 {
 	struct expire_backup *x = &out->backups[out->n_backups++];
 
 	*x = (struct expire_backup){ .backup = *b };
+	for (size_t i = 0; i < s->backups.n_leases; i++) {
+		const struct backup_lease *l = &s->backups.leases[i];
+
+		if (strcmp(l->id, b->id) != 0 ||
+		    (x->leased &&
+		        backup_lease_until(l) <= backup_lease_until(&x->lease)))
+			continue;
+		x->leased = true;
+		x->lease = *l;
+	}
 	return x;
 }
 
@@ -99,7 +113,7 @@ report_backups(
 		return fail_errno(e->f, "backups", "memory");
 	for (size_t i = 0; i < s->backups.n; i++) {
 		const struct backup *b = &s->backups.list[i];
-		struct expire_backup *x = report_backup(out, b);
+		struct expire_backup *x = report_backup(out, s, b);
 
 		x->keep = p->unclear != 0 || (p->no_rule && !e->args->broken);
 		for (size_t k = 0; k < s->n; k++) {
@@ -116,74 +130,6 @@ report_backups(
 }
 
 /*
- * A full store has no room for a tombstone.  The manifest goes first then, as
- * it does in any deletion: that makes room.  0, 1 held meanwhile, -1.
- */
-static int
-delete_without_room(struct expiring *e, const struct backup *b, struct fail *f)
-{
-	struct backup_list now;
-	const struct backup *again;
-	char key[LAYOUT_KEY_MAX];
-	bool held;
-
-	if (b->state != BACKUP_COMPLETE)
-		return -1;
-	if (backup_list_load(e->repo, &now, f) != 0)
-		return -1;
-	again = backup_find(&now, b->id);
-	held = again != NULL && again->holds > b->holds;
-	backup_list_clear(&now);
-	if (held)
-		return 1;
-	backup_key(&e->repo->layout, b->id, "manifest", key);
-	if (store_del(e->repo->store, key, f) < 0)
-		return -1;
-	return backup_delete(e->repo, b->id, false, f);
-}
-
-static void
-delete_one(struct expiring *e, struct expire_backup *x)
-{
-	struct expire_report *out = e->out;
-	struct fail f;
-	int rc = 0;
-
-	if (!e->args->dry_run)
-		rc = backup_delete(e->repo, x->backup.id,
-		    x->backup.state == BACKUP_UNFINISHED, &f);
-	if (rc < 0 && f.kind == FAIL_SPACE)
-		rc = delete_without_room(e, &x->backup, &f);
-	if (rc == 1) { /* finished, or held, meanwhile */
-		x->keep = true;
-		x->reasons = RETAIN_PINNED;
-		return;
-	}
-	if (rc != 0) {
-		log_fail(LOG_ERROR, "delete backup", &f);
-		x->failed = true;
-		if (out->failed++ == 0)
-			*e->f = f;
-		return;
-	}
-	out->backups_deleted++;
-	out->objects_deleted += x->backup.objects;
-	out->bytes_deleted += x->backup.stored;
-	if (!e->args->dry_run)
-		log_info("backup deleted: %s stored=%llu", x->backup.id,
-		    (unsigned long long)x->backup.stored);
-}
-
-static const struct expire_backup *
-find_reported(const struct expire_report *r, const char *id)
-{
-	for (size_t i = 0; i < r->n_backups; i++)
-		if (strcmp(r->backups[i].backup.id, id) == 0)
-			return &r->backups[i];
-	return NULL;
-}
-
-/*
  * What is there now stays: this run has decided about what was there before.
  * With dry_run, as if it had been deleted.
  */
@@ -193,7 +139,7 @@ pin(const struct expiring *e, struct survey *s)
 	size_t n = 0;
 
 	for (size_t i = 0; i < s->n; i++) {
-		const struct expire_backup *x = find_reported(
+		const struct expire_backup *x = expire_find(
 		    e->out, s->list[i].id);
 
 		if (x != NULL && !x->keep && e->args->dry_run)
@@ -211,7 +157,7 @@ static int
 expire_all_wal(struct expiring *e)
 {
 	struct survey s;
-	struct retain_plan p;
+	struct retain_plan p = { 0 };
 	int rc;
 
 	if (survey_load(e->repo, e->id, &s, e->f) != 0)
@@ -222,44 +168,19 @@ expire_all_wal(struct expiring *e)
 		e->out->no_backup = p.no_backup;
 		e->out->unclear = p.unclear;
 		rc = expire_wal(&s, &p, e->args->dry_run, e->out, e->f);
+		if (rc == 0 && !p.no_rule && p.unclear == 0)
+			expire_leases(e, &s);
 		retain_clear(&p);
 	}
 	survey_clear(&s);
 	return rc;
 }
 
-/* What backup_is_whole asks of a pack. */
-struct presence {
-	struct repository *repo;
-	const char *id;
-};
-
-static int
-see_pack(void *arg, const struct manifest_pack *pack, struct fail *f)
-{
-	const struct presence *p = arg;
-	char key[LAYOUT_KEY_MAX];
-	struct store_info info;
-	int rc;
-
-	/* Another backup's pack is that one's affair. */
-	if (pack->backup != 0)
-		return 0;
-	backup_pack_key(&p->repo->layout, p->id, pack->pack, key);
-	rc = store_stat(p->repo->store, key, &info, f);
-	if (rc == 1 || (rc == 0 && info.size != pack->stored))
-		return fail_set(f, FAIL_DAMAGED, key,
-		    rc == 1 ? "the pack is missing" : "its size is wrong");
-	return rc;
-}
-
-/* 0 its manifest can be read and its packs are there, 1 not so, -1. */
+/* 0 it is whole, 1 it is not and does not count, -1. */
 static int
 is_not_whole(struct expiring *e, const char *id)
 {
-	struct presence p = { .repo = e->repo, .id = id };
-	const struct manifest_events events = { .pack = see_pack, .arg = &p };
-	int rc = backup_read_manifest(e->repo, id, &events, e->f);
+	int rc = expire_look_at(e->repo, id, e->f);
 
 	if (rc >= 0)
 		return rc;
@@ -268,18 +189,20 @@ is_not_whole(struct expiring *e, const char *id)
 	log_error("expire: backup %s: it is damaged, and does not count as a "
 	          "good one: %s: %s",
 	    id, e->f->object, e->f->cause);
+	e->out->damaged++;
 	return 1;
 }
 
 /*
- * Before anything is deleted: is what counts as the last good backup one?
- * 0 yes, 1 not all of them: they are marked now, decide again; -1.
+ * Before anything is deleted: are the backups that the rules count on what
+ * they seem?  0 yes, 1 not all of them: they are marked now, decide again; -1.
  */
 static int
-check_last_good(
-    struct expiring *e, struct survey *s, const struct retain_plan *p)
+check_promises(struct expiring *e, struct survey *s,
+    const struct retain_plan *p, bool *whole)
 {
-	bool goes = false;
+	/* keep_wal takes WAL from backups that stay. */
+	bool goes = e->args->rules.wal != 0;
 	int again = 0;
 
 	for (size_t i = 0; i < s->n; i++)
@@ -287,15 +210,15 @@ check_last_good(
 	for (size_t i = 0; goes && i < s->n; i++) {
 		int rc;
 
-		if ((p->backups[i].reasons & RETAIN_LAST_GOOD) == 0)
+		if ((p->backups[i].reasons & PROMISES) == 0 || whole[i] ||
+		    s->list[i].bad_pages)
 			continue;
 		rc = is_not_whole(e, s->list[i].id);
 		if (rc < 0)
 			return -1;
-		if (rc == 0)
-			continue;
-		s->list[i].bad_pages = true;
-		again = 1;
+		whole[i] = rc == 0;
+		s->list[i].bad_pages = rc != 0;
+		again |= rc;
 	}
 	return again;
 }
@@ -303,16 +226,20 @@ check_last_good(
 static int
 decide(struct expiring *e, struct survey *s, struct retain_plan *p)
 {
-	int rc;
+	bool *whole = calloc(s->n + 1, sizeof *whole);
+	int rc = 1;
 
-	do {
-		if (survey_decide(
-		        s, &e->args->rules, e->args->clock, p, e->f) != 0)
-			return -1;
-		rc = check_last_good(e, s, p);
+	if (whole == NULL)
+		return fail_errno(e->f, "backups", "memory");
+	while (rc == 1) {
+		rc = survey_decide(s, &e->args->rules, e->args->clock, p, e->f);
+		if (rc != 0)
+			break;
+		rc = check_promises(e, s, p, whole);
 		if (rc != 0)
 			retain_clear(p);
-	} while (rc == 1);
+	}
+	free(whole);
 	return rc;
 }
 
@@ -322,7 +249,7 @@ expire_backups(struct expiring *e)
 {
 	struct expire_report *out = e->out;
 	struct survey s;
-	struct retain_plan p;
+	struct retain_plan p = { 0 };
 	int rc;
 
 	if (survey_load(e->repo, e->id, &s, e->f) != 0)
@@ -330,6 +257,8 @@ expire_backups(struct expiring *e)
 	rc = decide(e, &s, &p);
 	if (rc == 0) {
 		out->now = retain_now(e->args->clock, s.server, s.store);
+		e->times = (struct backup_times){ .now = out->now,
+			.store = survey_store_now(&s, e->args->clock) };
 		out->window = p.window;
 		out->no_rule = p.no_rule;
 		out->no_backup = p.no_backup;
@@ -339,7 +268,7 @@ expire_backups(struct expiring *e)
 	survey_clear(&s);
 	for (size_t i = 0; rc == 0 && i < out->n_backups; i++)
 		if (!out->backups[i].keep)
-			delete_one(e, &out->backups[i]);
+			expire_backup(e, &out->backups[i]);
 	return rc;
 }
 
@@ -359,6 +288,20 @@ history_missing(uint32_t tli, struct fail *f)
 	    tli);
 }
 
+static int
+promise_broken(const struct expire_report *r, struct fail *f)
+{
+	char name[64];
+
+	(void)snprintf(name, sizeof name, "%zu backup%s", r->damaged,
+	    r->damaged == 1 ? "" : "s");
+	(void)fail_set(f, FAIL_DAMAGED, name,
+	    "damaged, though a rule counts on %s: older ones stay instead",
+	    r->damaged == 1 ? "it" : "them");
+	return fail_hint(
+	    f, "take a base backup; walvault verify ID says what is damaged");
+}
+
 int
 expire(struct repository *r, const struct identity *id,
     const struct expire_args *args, struct expire_report *out, struct fail *f)
@@ -373,7 +316,9 @@ expire(struct repository *r, const struct identity *id,
 		return -1;
 	if (out->failed > 0)
 		return -1;
-	return out->unclear != 0 ? history_missing(out->unclear, f) : 0;
+	if (out->unclear != 0)
+		return history_missing(out->unclear, f);
+	return out->damaged > 0 ? promise_broken(out, f) : 0;
 }
 
 void

@@ -3,15 +3,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backup_lease.h"
+#include "clock.h"
 #include "expire_wal.h"
 #include "log.h"
+
+/* So long at most WAL is deleted without a look at who has begun. */
+#define LOOK_MS 1000
 
 /* So many failures to delete: the store does not let us. */
 #define FAILURES_MAX 16
 
 struct doomed {
 	char *key;
-	uint64_t stored;
+	uint64_t stored, segno;
+	size_t group; /* its place in out->wal */
 };
 
 struct sorting {
@@ -79,7 +85,8 @@ find_need(const struct sorting *s, struct expire_wal *w)
 	}
 	if (best == NULL || best->backup == RETAIN_NO_BACKUP)
 		return;
-	w->to_stop = best->last != UINT64_MAX;
+	w->restore = best->restore;
+	w->to_stop = !w->restore && best->last != UINT64_MAX;
 	memcpy(w->needed_by, survey_backup(s->survey, best->backup)->id,
 	    sizeof w->needed_by);
 }
@@ -90,7 +97,7 @@ joins(const struct expire_wal *last, const struct expire_wal *w)
 {
 	return last->tli == w->tli && last->keep == w->keep &&
 	    (w->first == last->last || w->first == last->last + 1) &&
-	    last->to_stop == w->to_stop &&
+	    last->to_stop == w->to_stop && last->restore == w->restore &&
 	    strcmp(last->needed_by, w->needed_by) == 0;
 }
 
@@ -115,8 +122,9 @@ report_wal(struct expire_report *out, const struct expire_wal *w)
 	return 0;
 }
 
+/* It belongs to the group that was reported last. */
 static int
-doom(struct sorting *s, const char *key, uint64_t stored)
+doom(struct sorting *s, const char *key, const struct expire_wal *w)
 {
 	if (s->n == s->cap) {
 		size_t cap = s->cap == 0 ? 256 : s->cap * 2;
@@ -131,7 +139,9 @@ doom(struct sorting *s, const char *key, uint64_t stored)
 	s->doomed[s->n].key = strdup(key);
 	if (s->doomed[s->n].key == NULL)
 		return -1;
-	s->doomed[s->n++].stored = stored;
+	s->doomed[s->n].stored = w->stored;
+	s->doomed[s->n].segno = w->first;
+	s->doomed[s->n++].group = s->out->n_wal - 1;
 	return 0;
 }
 
@@ -149,10 +159,58 @@ sort_object(void *arg, const char *key, const struct store_info *info)
 	w.keep = retain_keeps_wal(s->plan, w.tli, w.first);
 	if (w.keep)
 		find_need(s, &w);
-	else if (doom(s, key, info->size) != 0)
+	if (report_wal(s->out, &w) != 0 || (!w.keep && doom(s, key, &w) != 0))
 		return fail_errno(s->f, key, "memory");
-	return report_wal(s->out, &w) == 0 ? 0
-	                                   : fail_errno(s->f, key, "memory");
+	return 0;
+}
+
+/*
+ * What is left from here on stays in this run: a group that was begun is told
+ * of by what is left of it.
+ */
+static void
+spare(struct sorting *s, size_t from)
+{
+	for (size_t i = from; i < s->n; i++) {
+		const struct doomed *d = &s->doomed[i];
+		struct expire_wal *w = &s->out->wal[d->group];
+
+		if (!w->spared) {
+			w->spared = w->keep = true;
+			w->first = d->segno;
+			w->objects = 0;
+			w->stored = 0;
+		}
+		w->objects++;
+		w->stored += d->stored;
+	}
+	log_info("expire: a restore or a backup has begun: the rest of the WAL "
+	         "is left to the next run: objects=%zu",
+	    s->n - from);
+}
+
+/*
+ * A restore or a backup that began behind our listing may need what seemed of
+ * no use; both look for their WAL afterwards.  1 there is one, 0 no, -1.
+ */
+static int
+newcomer(struct sorting *s, int64_t *looked)
+{
+	int64_t now = clock_monotonic_ms();
+	struct fail f;
+	int rc;
+
+	if (*looked != 0 && now - *looked < LOOK_MS)
+		return 0;
+	*looked = now;
+	rc = backup_has_newcomer(
+	    s->survey->index.repo, &s->survey->backups, &f);
+	if (rc < 0) {
+		log_fail(LOG_ERROR, "delete WAL", &f);
+		if (s->out->failed++ == 0)
+			*s->f = f;
+	}
+	return rc;
 }
 
 /* In the order of the listing: what is left of a timeline has no new gap. */
@@ -163,10 +221,17 @@ delete_all(struct sorting *s)
 	struct store *store = s->survey->index.repo->store;
 	size_t failed = 0, n = 0;
 	uint64_t bytes = 0;
+	int64_t looked = 0;
 
 	for (size_t i = 0; i < s->n && failed < FAILURES_MAX; i++) {
 		struct fail f;
+		int rc = newcomer(s, &looked);
 
+		if (rc != 0) {
+			if (rc > 0)
+				spare(s, i);
+			break;
+		}
 		if (store_del(store, s->doomed[i].key, &f) < 0) {
 			log_fail(LOG_ERROR, "delete WAL", &f);
 			failed++;

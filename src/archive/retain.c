@@ -252,6 +252,22 @@ keep_periods(const struct retain_input *in, struct retain_plan *out, uint64_t n,
 	}
 }
 
+bool
+retain_is_leased(const struct retain_input *in, const struct retain_lease *l)
+{
+	return l->until > in->store_now;
+}
+
+static void
+keep_leased(const struct retain_input *in, struct retain_plan *out)
+{
+	for (size_t k = 0; k < in->n_leases; k++)
+		for (size_t i = 0; i < in->n_backups; i++)
+			if (retain_is_leased(in, &in->leases[k]) &&
+			    strcmp(in->backups[i].id, in->leases[k].id) == 0)
+				keep(in, out, &in->backups[i], RETAIN_RESTORE);
+}
+
 /* What stays whatever the rules say. */
 static void
 keep_always(const struct retain_input *in, struct retain_plan *out)
@@ -268,6 +284,7 @@ keep_always(const struct retain_input *in, struct retain_plan *out)
 		if (b->pinned)
 			keep(in, out, b, RETAIN_PINNED);
 	}
+	keep_leased(in, out);
 	each_newest(in, out, true, 1, keep, RETAIN_LAST_GOOD);
 	each_newest(in, out, false, 1, keep, RETAIN_NEWEST);
 }
@@ -380,7 +397,7 @@ retain_reason_name(enum retain_reason reason)
 		"keep_daily", "keep_weekly", "keep_monthly", "keep_yearly",
 		"not finished", "its manifest cannot be read",
 		"not asked about in this run",
-		"the history of a timeline is missing" };
+		"the history of a timeline is missing", "a restore needs it" };
 
 	for (int i = 0; i < RETAIN_REASONS; i++)
 		if (reason == 1U << i)

@@ -4,6 +4,7 @@
  * is missing, a place that cannot be read) more is kept, never less.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "lsn.h"
 #include "retain_wal.h"
@@ -96,6 +97,35 @@ add_backup(const struct retain_input *in, struct retain_plan *out, size_t i)
 	return 0;
 }
 
+/*
+ * A restore needs WAL up to its end, on whatever line it goes: all that lead
+ * through the backup.  (What keeps all WAL behind it needs no word of this.)
+ */
+static int
+add_lease(const struct retain_input *in, struct retain_plan *out,
+    const struct retain_lease *l, size_t i)
+{
+	const struct retain_backup *b = &in->backups[i];
+	struct retain_range r = { .first = b->start_lsn / in->segsize,
+		.last = l->to_lsn != LSN_NONE ? (l->to_lsn - 1) / in->segsize
+		                              : UINT64_MAX,
+		.backup = i,
+		.restore = true };
+
+	if (b->state != RETAIN_COMPLETE || strcmp(b->id, l->id) != 0 ||
+	    !retain_is_leased(in, l))
+		return 0;
+	for (size_t k = 0; k < in->n_timelines; k++) {
+		const struct retain_timeline *t = &in->timelines[k];
+
+		r.tli = t->history->tli;
+		if ((is_on_way(in, b, t) || retain_suits(in, b, t)) &&
+		    add_range(out, &r) != 0)
+			return -1;
+	}
+	return 0;
+}
+
 /* A live line without any backup: its first one is still to come. */
 static int
 add_line(const struct retain_input *in, struct retain_plan *out, size_t k)
@@ -120,6 +150,10 @@ retain_wal(const struct retain_input *in, struct retain_plan *out)
 	for (size_t i = 0; i < in->n_backups; i++)
 		if (out->backups[i].keep && add_backup(in, out, i) != 0)
 			return -1;
+	for (size_t k = 0; k < in->n_leases; k++)
+		for (size_t i = 0; i < in->n_backups; i++)
+			if (add_lease(in, out, &in->leases[k], i) != 0)
+				return -1;
 	for (size_t k = 0; k < in->n_timelines; k++)
 		if (add_line(in, out, k) != 0)
 			return -1;

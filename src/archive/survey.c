@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backup_lease.h"
 #include "object.h"
 #include "survey.h"
 
@@ -131,6 +132,14 @@ add_backup(struct survey *s, const struct backup *b, struct fail *f)
 	return 0;
 }
 
+static void
+add_lease(struct survey *s, const struct backup_lease *l)
+{
+	s->leases[s->n_leases++] = (struct retain_lease){
+		.id = l->id, .to_lsn = l->to_lsn, .until = backup_lease_until(l)
+	};
+}
+
 int
 survey_load(struct repository *r, const struct identity *id, struct survey *out,
     struct fail *f)
@@ -146,8 +155,10 @@ survey_load(struct repository *r, const struct identity *id, struct survey *out,
 		return -1;
 	}
 	out->list = calloc(out->backups.n + 1, sizeof *out->list);
+	out->leases = calloc(out->backups.n_leases + 1, sizeof *out->leases);
 	out->timelines = calloc(out->index.n + 1, sizeof *out->timelines);
-	if (out->list == NULL || out->timelines == NULL) {
+	if (out->list == NULL || out->leases == NULL ||
+	    out->timelines == NULL) {
 		survey_clear(out);
 		return fail_errno(f, "backups", "memory");
 	}
@@ -155,6 +166,8 @@ survey_load(struct repository *r, const struct identity *id, struct survey *out,
 		rc = add_timeline(out, &out->index.timelines[i], f);
 	for (size_t i = 0; rc == 0 && i < out->backups.n; i++)
 		rc = add_backup(out, &out->backups.list[i], f);
+	for (size_t i = 0; i < out->backups.n_leases; i++)
+		add_lease(out, &out->backups.leases[i]);
 	if (rc != 0)
 		survey_clear(out);
 	return rc;
@@ -164,10 +177,17 @@ void
 survey_clear(struct survey *s)
 {
 	free(s->list);
+	free(s->leases);
 	free(s->timelines);
 	backup_list_clear(&s->backups);
 	index_clear(&s->index);
 	*s = (struct survey){ 0 };
+}
+
+int64_t
+survey_store_now(const struct survey *s, int64_t clock)
+{
+	return retain_now(clock, INT64_MIN, s->store);
 }
 
 int
@@ -176,9 +196,12 @@ survey_decide(const struct survey *s, const struct retain_rules *rules,
 {
 	struct retain_input in = { .rules = *rules,
 		.now = retain_now(clock, s->server, s->store),
+		.store_now = survey_store_now(s, clock),
 		.segsize = s->index.id.segsize,
 		.backups = s->list,
 		.n_backups = s->n,
+		.leases = s->leases,
+		.n_leases = s->n_leases,
 		.timelines = s->timelines,
 		.n_timelines = s->n_timelines };
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What a check finds about backups: see check_backup.h. */
+#include <stdio.h>
+#include <string.h>
+
 #include "check_backup.h"
 #include "clock.h"
 #include "exitcode.h"
@@ -168,4 +171,78 @@ check_hole(const struct conf *c, const struct backup_list *backups,
 			    : NAGIOS_WARNING;
 	}
 	return NAGIOS_CRITICAL;
+}
+
+/* The segment that was set aside under that key.  0, or 1: something else. */
+static int
+aside_segment(const char *key, struct walname *name)
+{
+	const char *cut = strstr(key, ".damaged-");
+	char was[LAYOUT_KEY_MAX];
+
+	if (cut == NULL)
+		return 1;
+	(void)snprintf(was, sizeof was, "%.*s", (int)(cut - key), key);
+	return layout_parse_wal(was, name) != LAYOUT_SEGMENT;
+}
+
+static bool
+is_archived(const struct index *x, uint32_t tli, uint64_t segno)
+{
+	const struct index_timeline *t = index_timeline(x, tli);
+
+	for (size_t i = 0; t != NULL && i < t->segments.n; i++)
+		if (t->segments.list[i].segno == segno)
+			return true;
+	return false;
+}
+
+/* Does a backup begin behind the segment, on a line that leads through it? */
+static bool
+backup_lies_behind(const struct backup_list *backups, const struct index *x,
+    uint32_t tli, uint64_t segno)
+{
+	for (size_t k = 0; k < x->n; k++) {
+		const struct index_timeline *t = &x->timelines[k];
+		uint64_t end = t->tli == tli
+		    ? UINT64_MAX
+		    : timeline_switch(&t->history, tli);
+
+		if (end == LSN_NONE || end / x->id.segsize < segno)
+			continue;
+		for (size_t i = 0; i < backups->n; i++) {
+			const struct backup *b = &backups->list[i];
+
+			if (b->state == BACKUP_COMPLETE &&
+			    plan_is_on_line(t, &b->info) &&
+			    b->info.start_lsn / b->info.segsize > segno)
+				return true;
+		}
+	}
+	return false;
+}
+
+void
+check_aside(struct findings *found, const struct backup_list *backups,
+    const struct index *x)
+{
+	for (size_t i = 0; i < x->aside.n; i++) {
+		struct walname name;
+		uint64_t segno;
+
+		if (aside_segment(x->aside.list[i].key, &name) != 0)
+			continue;
+		segno = walname_segno(&name, x->id.segsize);
+		if (is_archived(x, name.tli, segno))
+			continue;
+		findings_add(found,
+		    backup_lies_behind(backups, x, name.tli, segno)
+		        ? NAGIOS_WARNING
+		        : NAGIOS_CRITICAL,
+		    "set aside",
+		    "%s was damaged and is not archived again: a recovery that "
+		    "asks for it ends; walpush it from some server's pg_wal, "
+		    "or take a base backup",
+		    name.text);
+	}
 }

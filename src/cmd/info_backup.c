@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backup_lease.h"
 #include "clock.h"
 #include "info_backup.h"
 #include "lsn.h"
@@ -50,7 +51,34 @@ json_begun(struct json *j, const struct backup *b)
 }
 
 static void
-json_backup(struct json *j, const struct backup *b)
+json_restores(
+    struct json *j, const struct backup_list *list, const struct backup *b)
+{
+	json_array(j, "restores");
+	for (size_t i = 0; i < list->n_leases; i++) {
+		const struct backup_lease *l = &list->leases[i];
+
+		if (strcmp(l->id, b->id) != 0)
+			continue;
+		json_object(j, NULL);
+		json_string(j, "host", l->pid != 0 ? l->host : NULL);
+		json_int(j, "pid", l->pid);
+		output_time(j, "time", l->mtime);
+		output_lsn(j, "from_lsn", l->from_lsn);
+		if (l->to_lsn != LSN_NONE)
+			output_lsn(j, "to_lsn", l->to_lsn);
+		else
+			json_null(j, "to_lsn");
+		json_int(j, "timeline", l->tli);
+		output_time(j, "until", backup_lease_until(l));
+		json_end_object(j);
+	}
+	json_end_array(j);
+}
+
+static void
+json_backup(
+    struct json *j, const struct backup_list *list, const struct backup *b)
 {
 	json_object(j, NULL);
 	json_string(j, "id", b->id);
@@ -74,6 +102,7 @@ json_backup(struct json *j, const struct backup *b)
 	} else {
 		json_null(j, "hold");
 	}
+	json_restores(j, list, b);
 	json_end_object(j);
 }
 
@@ -148,6 +177,31 @@ print_hold(const struct backup *b)
 	    b->hold_reason[0] != '\0' ? ": " : "", b->hold_reason);
 }
 
+static void
+print_restores(const struct backup_list *list, const struct backup *b)
+{
+	char until[CLOCK_TEXT], to[LSN_TEXT];
+
+	for (size_t i = 0; i < list->n_leases; i++) {
+		const struct backup_lease *l = &list->leases[i];
+
+		if (strcmp(l->id, b->id) != 0)
+			continue;
+		clock_format(backup_lease_until(l), until);
+		lsn_format(l->to_lsn, to);
+		if (l->pid == 0)
+			(void)printf("    kept until %s for a restore whose "
+			             "note cannot be read\n",
+			    until);
+		else
+			(void)printf("    kept until %s for a restore on %s, "
+			             "pid %lld, with WAL %s%s\n",
+			    until, l->host, (long long)l->pid,
+			    l->to_lsn != LSN_NONE ? "to " : "without end",
+			    l->to_lsn != LSN_NONE ? to : "");
+	}
+}
+
 void
 info_backups(const struct backup_list *l, struct json *j)
 {
@@ -157,7 +211,7 @@ info_backups(const struct backup_list *l, struct json *j)
 		const struct backup *b = &l->list[i];
 
 		if (j != NULL) {
-			json_backup(j, b);
+			json_backup(j, l, b);
 			continue;
 		}
 		if (b->state == BACKUP_COMPLETE)
@@ -165,6 +219,7 @@ info_backups(const struct backup_list *l, struct json *j)
 		else
 			print_other(b);
 		print_hold(b);
+		print_restores(l, b);
 	}
 	if (j != NULL)
 		json_end_array(j);

@@ -97,7 +97,10 @@ prepare(struct restore_job *j, struct fail *f)
 static void
 show_progress(void *arg, const struct restore_progress *p)
 {
-	meter_show(arg, "restoring", p->done, p->total);
+	struct restore_job *j = arg;
+
+	meter_show(&j->meter, "restoring", p->done, p->total);
+	restore_lease_refresh(j);
 }
 
 static int
@@ -113,7 +116,7 @@ carry_out(struct restore_job *j, struct fail *f)
 		.standby = j->standby,
 		.rejoin = j->rejoin,
 		.progress = show_progress,
-		.arg = &j->meter };
+		.arg = j };
 	int64_t begin = clock_monotonic_ms();
 	int rc;
 
@@ -134,6 +137,29 @@ carry_out(struct restore_job *j, struct fail *f)
 	return 0;
 }
 
+/* Under its lease: expire leaves alone what is needed here. */
+static int
+restore_all(struct restore_job *j, struct fail *f)
+{
+	int rc = carry_out(j, f);
+
+	/* Deletions that were under way when the lease was written are over. */
+	if (rc == 0)
+		rc = restore_lease_check(j, f);
+	if (rc != 0) {
+		restore_lease_end(j);
+		return -1;
+	}
+	if (j->start)
+		rc = restore_start(j, f);
+	/* A standby goes on; so may a server that somebody starts once more. */
+	if (j->start && rc == 0 && !j->standby)
+		restore_lease_end(j);
+	else
+		restore_lease_leave(j);
+	return rc;
+}
+
 static int
 run(struct restore_job *j, struct fail *f)
 {
@@ -149,9 +175,10 @@ run(struct restore_job *j, struct fail *f)
 	if (prepare(j, f) != 0)
 		return -1;
 	if (!j->plan_only) {
+		if (restore_lease_begin(j, f) != 0)
+			return -1;
 		log_warnings(j);
-		if (carry_out(j, f) != 0 ||
-		    (j->start && restore_start(j, f) != 0))
+		if (restore_all(j, f) != 0)
 			return -1;
 	}
 	restore_report(j);

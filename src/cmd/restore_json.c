@@ -113,8 +113,13 @@ static void
 json_server(struct json *j, const struct restore_job *job)
 {
 	const struct restore_server *s = &job->server;
+	int64_t until = restore_lease_until(job);
 
 	json_bool(j, "restored", job->restored);
+	if (until != INT64_MIN)
+		output_time(j, "kept_until", until);
+	else
+		json_null(j, "kept_until");
 	if (!s->started) {
 		json_null(j, "server");
 		return;

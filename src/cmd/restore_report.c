@@ -199,12 +199,20 @@ print_server(const struct restore_job *j)
 static void
 print_next(const struct restore_job *j)
 {
+	char until[CLOCK_TEXT];
+
 	if (!j->restored) {
 		(void)printf(
 		    "nothing was touched; without --plan this is done\n");
 		return;
 	}
 	(void)printf("restored         %s\n", j->dest);
+	if (restore_lease_until(j) != INT64_MIN) {
+		clock_format(restore_lease_until(j), until);
+		(void)printf("kept             what recovery needs in the "
+		             "repository, until %s\n",
+		    until);
+	}
 	if (j->server.started) {
 		print_server(j);
 		return;

@@ -321,6 +321,7 @@ watch_server(struct restore_job *j, struct restore_watch *w, struct fail *f)
 		if (asked_to_stop != 0)
 			return fail_set(f, FAIL_TRANSIENT, j->dest,
 			    "stopped by signal %d", (int)asked_to_stop);
+		restore_lease_refresh(j);
 		if (w->segno >= p->first_segno)
 			meter_show(&j->meter, "replaying",
 			    (w->segno - p->first_segno) *

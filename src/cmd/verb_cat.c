@@ -101,7 +101,8 @@ is_note(const char *key)
 	for (size_t i = 0; names[i] != NULL; i++)
 		if (strcmp(last, names[i]) == 0)
 			return true;
-	return strncmp(last, "hold-", strlen("hold-")) == 0;
+	return strncmp(last, "hold-", strlen("hold-")) == 0 ||
+	    strncmp(last, "restore-", strlen("restore-")) == 0;
 }
 
 static int

@@ -314,6 +314,7 @@ check_lines(struct check *c, const struct backup_list *b, const struct index *x)
 	if (x->n == 0)
 		findings_add(
 		    &c->found, NAGIOS_WARNING, "archived WAL", "none yet");
+	check_aside(&c->found, b, x);
 	if (x->aside.n > 0)
 		findings_add(&c->found, NAGIOS_WARNING, "set aside",
 		    "%zu damaged objects were set aside", x->aside.n);

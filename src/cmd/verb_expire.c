@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backup_lease.h"
 #include "clock.h"
 #include "exitcode.h"
 #include "expire.h"
@@ -28,6 +29,19 @@ append(char *out, const char *text)
 	    out + len, WHY_MAX - len, "%s%s", len > 0 ? ", " : "", text);
 }
 
+/* Who restores, and how long that keeps it. */
+static void
+why_leased(const struct backup_lease *l, char out[WHY_MAX])
+{
+	char until[CLOCK_TEXT], text[CLOCK_TEXT + 200];
+
+	clock_format(backup_lease_until(l), until);
+	(void)snprintf(text, sizeof text,
+	    "a restore %s%.128s needs it until %s",
+	    l->pid != 0 ? "on " : "whose note cannot be read", l->host, until);
+	append(out, text);
+}
+
 /* Why a backup stays or goes. */
 static void
 why_backup(const struct expire_backup *x, char out[WHY_MAX])
@@ -48,6 +62,10 @@ why_backup(const struct expire_backup *x, char out[WHY_MAX])
 
 		if ((x->reasons & reason) == 0)
 			continue;
+		if (reason == RETAIN_RESTORE && x->leased) {
+			why_leased(&x->lease, out);
+			continue;
+		}
 		if (reason != RETAIN_HELD) {
 			append(out, retain_reason_name(reason));
 			continue;
@@ -67,7 +85,10 @@ static void
 why_wal(const struct expire_report *r, const struct expire_wal *w,
     char out[WHY_MAX])
 {
-	if (!w->keep)
+	if (w->spared)
+		(void)snprintf(out, WHY_MAX,
+		    "a restore or a backup has begun: left to the next run");
+	else if (!w->keep)
 		(void)snprintf(out, WHY_MAX, "no backup that stays needs it");
 	else if (r->no_rule)
 		(void)snprintf(out, WHY_MAX, "no rule is set");
@@ -81,7 +102,9 @@ why_wal(const struct expire_report *r, const struct expire_wal *w,
 		    out, WHY_MAX, "the timeline has no backup of its own yet");
 	else
 		(void)snprintf(out, WHY_MAX, "%s %s",
-		    w->to_stop ? "it makes consistent" : "it lies behind",
+		    w->restore       ? "a restore needs it, from"
+		        : w->to_stop ? "it makes consistent"
+		                     : "it lies behind",
 		    w->needed_by);
 }
 
@@ -258,7 +281,7 @@ expire_store(struct setup *s, size_t i, const struct expire_args *args,
 	if (verb_open(s, i, &id, f) != 0)
 		return -1;
 	rc = expire(&s->repos[i], &id, args, &r, f);
-	if (rc == 0 || r.failed > 0 || r.unclear != 0) {
+	if (rc == 0 || r.failed > 0 || r.unclear != 0 || r.damaged > 0) {
 		explain(&r);
 		if (j != NULL)
 			json_report(j, &r, &s->repos[i], args->dry_run);

@@ -148,6 +148,8 @@ static const struct option options[OPT_COUNT] = {
   NULL, NULL, NULL, "start the server, wait for its recovery, compare it with the plan" },
 { OPT_BINDIR, "bindir", OPTION_PATH, SCOPE_CLUSTER, CMD_PITR_RESTORE, NULL, 0, 0,
   NULL, NULL, "DIR", "PostgreSQL's programs (default: by pg_config, then PATH)" },
+{ OPT_LEASE, "lease", OPTION_MS, SCOPE_CLUSTER, CMD_PITR_RESTORE, NULL, 60000, UINT64_C(2592000000),
+  "24h", NULL, "DURATION", "how long expire keeps what the recovery needs, from the end of this run" },
 { OPT_KEEP_FULL, "keep-full", OPTION_COUNT, SCOPE_CLUSTER, CMD_EXPIRE, NULL, 1, 1000000,
   NULL, NULL, "NUMBER", "keep the newest full backups" },
 { OPT_KEEP_DAYS, "keep-days", OPTION_COUNT, SCOPE_CLUSTER, CMD_EXPIRE, NULL, 1, 36500,

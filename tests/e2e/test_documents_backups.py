@@ -125,12 +125,22 @@ def header_fields(path):
     return {number: value for number, _, value in fields}
 
 
+def restore_aside(cluster):
+    """A restore whose recovery somebody may yet start."""
+    place = new_directory("restored")
+    words = ("--tablespace-dir", place / "tablespaces", place / "data")
+    cluster.repo.run("pitr-restore", *words).expect(0)
+
+
 def test_the_format_names_every_line_of_a_backups_notes():
     cluster = Cluster()
     backup = cluster.back_up()["id"]
     cluster.repo.walvault("hold", backup, "--until", "2099-01-01 00:00:00Z").expect(0)
-    notes = [cluster.directory / "begin", *cluster.directory.glob("hold-*")]
-    assert len(notes) == 2
+    restore_aside(cluster)
+    notes = [cluster.directory / "begin"]
+    for kind in ("hold", "restore"):
+        notes += cluster.directory.glob(f"{kind}-*")
+    assert len(notes) == 3
     lines = sections("walvault-format.7")["BASE BACKUPS", "Notes of a backup"]
     described = {
         name
@@ -160,6 +170,7 @@ def test_the_manuals_name_the_fields_of_every_json_answer_about_backups():
     cluster.pg.archive_all()
     second = cluster.back_up()["id"]
     cluster.pg.archive_all()
+    restore_aside(cluster)
     verbs = described_json("walvault.1")
     expire = cluster.repo.json("expire", "--keep-full", "1", "--dry-run")
     assert_names(expire, verbs["expire"])

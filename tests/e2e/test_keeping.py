@@ -3,18 +3,29 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import time
 from datetime import datetime, timezone
 
-from walvault_test import Postgres, Repository, at_end, majors, seeded_random, time_limit, wait_until
+from walvault_test import (
+    Postgres,
+    Repository,
+    at_end,
+    majors,
+    parse_lsn,
+    seeded_random,
+    segment_name,
+    time_limit,
+    wait_until,
+)
 from walvault_test.cases import new_directory
 from walvault_test.fakeclock import FakeClock, program_clock
 from walvault_test.keeping import backed_up, backup, expire, ids, server, verify, write
 from walvault_test.programs import clean_environment, program
-from walvault_test.restoring import plan, restore_and_start
+from walvault_test.restoring import as_postgres, plan, restore, restore_and_start
 
 
 def segments(repo):
@@ -309,6 +320,67 @@ def test_a_running_backup_keeps_its_wal_and_comes_to_its_end():
     assert verify(repo, "--wal") == []
 
 
+def lagging_standby(pg, repo):
+    """A hot standby that has stopped replaying behind its last restartpoint."""
+    result, destination = restore(repo, "--standby")
+    result.expect(0)
+    for lease in repo.system_directory().glob("backup/*/restore-*"):
+        lease.unlink()  # as if it were a day old: it has no part in this
+    standby = as_postgres(repo, destination, hot_standby="on", archive_mode="off")
+    standby.start()
+    lsn = pg.value("SELECT pg_current_wal_lsn()")
+    pg.sql("CHECKPOINT")
+    write(pg)
+    wait_until(
+        lambda: standby.value(f"SELECT pg_last_wal_replay_lsn() >= '{lsn}'"), "the standby to follow"
+    )
+    standby.sql("CHECKPOINT")
+    standby.sql("SELECT pg_wal_replay_pause()")
+    return standby
+
+
+def begun_at(repo, running):
+    """The id of a backup that runs, and the segment from which it needs WAL."""
+    (begin,) = [
+        path
+        for path in repo.system_directory().glob("backup/*/begin")
+        if f"pid = {running.pid}\n" in path.read_text()
+    ]
+    lsn = re.search(r"(?m)^from_lsn = (.*)$", begin.read_text())[1]
+    return begin.parent.name, segment_name(1, parse_lsn(lsn), repo.pg.segsize)
+
+
+def test_a_running_backup_of_a_standby_keeps_its_wal_though_newer_backups_are_there():
+    pg, repo, made = backed_up(1)
+    standby = lagging_standby(pg, repo)
+    write(pg, 3)
+    newest = backup(pg, repo)
+    write(pg)
+    repo.pg = standby
+    repo.configure(pgdata=standby.data)
+    running = stopped_backup(standby, repo)
+    _, first = begun_at(repo, running)
+    behind = start_segment(repo, newest)
+    assert first < behind, "the standby's last restartpoint is not old"
+    needed = {name for name in segments(repo) if name >= first}
+    for rules in (("--keep-full", "1"), ("--keep-full", "1", "--keep-wal", "1")):
+        expire(repo, *rules, "--broken", "--broken-age", "1min")
+        assert needed <= set(segments(repo)), needed - set(segments(repo))
+    assert made[0] not in ids(repo) and segments(repo)[0] == first, segments(repo)
+    running.send_signal(signal.SIGCONT)
+    assert running.wait(120) == 0
+    (taken,) = set(ids(repo)) - {newest}
+    assert summary(repo, taken)["from_standby"] and start_segment(repo, taken) >= first
+    found = verify(repo, "--wal")
+    assert found == [], found
+    standby.stop()
+    total = count(pg)
+    pg.archive_all()
+    restored = restore_and_start(repo, "--backup", taken, "--to-latest")
+    assert count(restored) == total
+    restored.stop()
+
+
 def test_several_expires_beside_pushes_and_backups():
     pg, repo, _ = backed_up(4)
     rules = ("expire", "--keep-full", "2", "--broken", "--broken-age", "1min")
@@ -409,11 +481,32 @@ def test_a_backup_whose_manifest_is_damaged_does_not_count():
     flip(manifest)
     found = verify(repo, status=1)
     assert any(made[2] in f["object"] and "cannot be restored" in f["cost"] for f in found), found
-    # One good backup is left beside it.
-    result = repo.walvault("expire", "--keep-full", "1").expect(0)
+    # One good backup is left beside it, and somebody has to know.
+    result = repo.walvault("expire", "--keep-full", "1").expect(1)
     assert f"{made[2]}: it is damaged" in result.err, result
+    assert f"backup {made[0]}: no rule keeps it" in result.out, result
     assert ids(repo) == [made[1], made[2]]
     assert verify(repo, made[1], "--wal") == []
+
+
+def test_a_backup_that_lacks_a_pack_is_not_one_of_those_that_keep_full_counts():
+    pg, repo, made = backed_up(4)
+    packs = sorted(repo.system_directory().glob(f"backup/{made[3]}/pack-*"))
+    shutil.move(packs[0], repo.directory / "lost")
+    report = expire(repo, "--keep-full", "2", status=1)
+    kept = {b["id"]: b["reasons"] for b in report["backups"] if b["keep"]}
+    assert set(kept) == set(made[1:]), report
+    assert set(ids(repo)) == set(made[1:])
+    total = count(pg)
+    pg.archive_all()
+    pg.stop()
+    restored = restore_and_start(repo, "--backup", made[1], "--to-latest")
+    assert count(restored) == total
+    restored.stop()
+    # Brought back, it counts again, and the exit status is that of a good run.
+    shutil.move(repo.directory / "lost", packs[0])
+    expire(repo, "--keep-full", "2")
+    assert set(ids(repo)) == set(made[2:])
 
 
 def test_a_backup_whose_manifest_cannot_be_read_goes_when_a_better_one_is_there():
@@ -466,8 +559,26 @@ def test_damaged_wal_can_be_set_aside_and_archived_again():
     assert finding["set_aside"], finding
     assert not repo.object_path(name).exists()
     assert any(f"{name}.damaged-" in key for key in repo.objects())
+    result = repo.walvault("check", "--no-server").expect(2)
+    assert f"{name} was damaged and is not archived again" in result.out, result
+    assert "walpush it from some server's pg_wal" in result.out, result
     repo.walpush(f"pg_wal/{name}").expect(0)
     assert verify(repo, "--wal") == []
+    assert "is not archived again" not in repo.walvault("check", "--no-server").expect(1).out
+
+
+def test_the_last_segment_set_aside_is_critical_and_behind_a_backup_it_is_not():
+    pg, repo, _ = backed_up(1)
+    name = write(pg, 2)[-1]
+    flip(repo.object_path(name))
+    verify(repo, "--wal", "--set-aside", status=1)
+    # There is no gap to see yet: nothing lies behind it.
+    result = repo.walvault("check", "--no-server").expect(2)
+    assert f"{name} was damaged and is not archived again" in result.out, result
+    write(pg)
+    backup(pg, repo)
+    result = repo.walvault("check", "--no-server").expect(1)
+    assert f"{name} was damaged and is not archived again" in result.out, result
 
 
 def test_what_was_verified_is_remembered_and_can_be_left_out():
