@@ -229,8 +229,10 @@ decide(struct expiring *e, struct survey *s, struct retain_plan *p)
 	bool *whole = calloc(s->n + 1, sizeof *whole);
 	int rc = 1;
 
-	if (whole == NULL)
-		return fail_errno(e->f, "backups", "memory");
+	if (whole == NULL) {
+		(void)fail_errno(e->f, "backups", "memory");
+		return -1;
+	}
 	while (rc == 1) {
 		rc = survey_decide(s, &e->args->rules, e->args->clock, p, e->f);
 		if (rc != 0)
