@@ -258,7 +258,7 @@ expire_backups(struct expiring *e)
 		return -1;
 	rc = decide(e, &s, &p);
 	if (rc == 0) {
-		out->now = retain_now(e->args->clock, s.server, s.store);
+		out->now = survey_now(&s, e->args->clock);
 		e->times = (struct backup_times){ .now = out->now,
 			.store = survey_store_now(&s, e->args->clock) };
 		out->window = p.window;
