@@ -8,7 +8,7 @@
 #include "backup_lease.h"
 #include "expire_job.h"
 #include "expire_wal.h"
-#include "expire_whole.h"
+#include "backup_whole.h"
 #include "log.h"
 
 /* What is kept for its own sake, whatever else may be said of it. */
@@ -180,7 +180,7 @@ expire_all_wal(struct expiring *e)
 static int
 is_not_whole(struct expiring *e, const char *id)
 {
-	int rc = expire_look_at(e->repo, id, e->f);
+	int rc = backup_look_at(e->repo, id, e->f);
 
 	if (rc >= 0)
 		return rc;
