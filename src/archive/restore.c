@@ -22,7 +22,6 @@
 static const char *const kept_paths[KEPT_COUNT] = {
 	[KEPT_CONTROL] = CONTROL_FILE,
 	[KEPT_SETTINGS] = "postgresql.auto.conf",
-	[KEPT_CONFIG] = "postgresql.conf",
 };
 
 /* Written here from what else is known, whatever the backup holds. */
@@ -257,6 +256,7 @@ restore_clear(struct restore *r)
 	for (int i = 0; i < KEPT_COUNT; i++)
 		buf_clear(&r->kept[i]);
 	free(r->from_packs);
+	free(r->made);
 	free(r->ids);
 }
 

@@ -34,36 +34,23 @@ static const char *const archiving[] = { "archive_mode", "archive_command",
 
 #define COUNT(list) (sizeof(list) / sizeof *(list))
 
-/* Does a line of a configuration file set this? */
-static bool
-sets(const char *line, size_t len, const char *name)
-{
-	size_t n = strlen(name);
-
-	while (len > 0 && (*line == ' ' || *line == '\t')) {
-		line++;
-		len--;
-	}
-	return len > n && strncasecmp(line, name, n) == 0 &&
-	    strchr(" \t='", line[n]) != NULL;
-}
-
+/* Lines that a restored server must not inherit. */
 static bool
 is_dropped(const struct restore *r, const char *line, size_t len)
 {
 	bool keep_archiving = r->args->rejoin || r->args->standby;
+	struct confline l;
 
-	while (len > 0 && (*line == ' ' || *line == '\t')) {
-		line++;
-		len--;
-	}
-	if (len > 15 && strncasecmp(line, "recovery_target", 15) == 0)
+	if (!confline_parse(line, len, &l))
+		return false;
+	if (strncasecmp(l.name, "recovery_target", 15) == 0 ||
+	    restore_leads_away(r, &l))
 		return true;
 	for (size_t i = 0; i < COUNT(dropped); i++)
-		if (sets(line, len, dropped[i]))
+		if (confline_sets(&l, dropped[i]))
 			return true;
 	for (size_t i = 0; !keep_archiving && i < COUNT(archiving); i++)
-		if (sets(line, len, archiving[i]))
+		if (confline_sets(&l, archiving[i]))
 			return true;
 	return false;
 }
@@ -268,57 +255,6 @@ restore_forget_settings(const char *dest, struct fail *f)
 	return rc;
 }
 
-/* A line of postgresql.conf that would lead the server elsewhere. */
-static bool
-leads_away(const struct restore *r, const char *line, size_t len)
-{
-	const struct restore_set *s = r->args->set;
-
-	if (sets(line, len, "data_directory") ||
-	    sets(line, len, "external_pid_file"))
-		return true;
-	if (sets(line, len, "hba_file"))
-		return restore_set_find(s, "pg_hba.conf") != NULL;
-	return sets(line, len, "ident_file") &&
-	    restore_set_find(s, "pg_ident.conf") != NULL;
-}
-
-static int
-mark_lines(const struct restore *r, const struct buf *from, struct buf *b)
-{
-	const char *p = (const char *)from->data, *end = p + from->len;
-
-	while (p < end) {
-		const char *eol = memchr(p, '\n', (size_t)(end - p));
-		size_t len = (size_t)((eol != NULL ? eol : end) - p);
-
-		if (leads_away(r, p, len) &&
-		    add_text(b, "# left out by pitr-restore: ") != 0)
-			return -1;
-		if (buf_append(b, p, len) != 0 ||
-		    (eol != NULL && add_text(b, "\n") != 0))
-			return -1;
-		p += len + 1;
-	}
-	return 0;
-}
-
-static int
-make_config(struct restore *r, struct fail *f)
-{
-	struct buf b = { 0 };
-	int rc;
-
-	/* A directory without one can be started with pitr-restore --start or
-	 * a file of one's own; an empty one does no harm. */
-	if (mark_lines(r, &r->kept[KEPT_CONFIG], &b) != 0)
-		rc = fail_errno(f, "postgresql.conf", "memory");
-	else
-		rc = restore_make(r, "postgresql.conf", &b, f);
-	buf_clear(&b);
-	return rc;
-}
-
 /* Where the tablespaces are now, for the server to make its links by. */
 static int
 make_map(struct restore *r, struct fail *f)
@@ -380,7 +316,7 @@ restore_make_settings(struct restore *r, struct fail *f)
 {
 	static const struct buf empty;
 
-	if (make_auto_conf(r, f) != 0 || make_config(r, f) != 0 ||
+	if (make_auto_conf(r, f) != 0 || restore_make_config(r, f) != 0 ||
 	    make_map(r, f) != 0 || make_plan(r, f) != 0 ||
 	    make_label(r, f) != 0)
 		return -1;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -50,25 +51,47 @@ restore_open(const struct restore *r, const struct restore_file *file,
 	return -1;
 }
 
+static int
+remember(struct restore *r, const char *path, const struct buf *b)
+{
+	struct restore_made *more = reallocarray(
+	    r->made, r->n_made + 1, sizeof *more);
+
+	if (more == NULL)
+		return -1;
+	r->made = more;
+	more[r->n_made++] = (struct restore_made){ path, b->len,
+		crc32c(0xFFFFFFFF, b->data, b->len) ^ 0xFFFFFFFF };
+	return 0;
+}
+
+int
+restore_make_file(struct restore *r, const struct restore_file *file,
+    const struct buf *b, struct fail *f)
+{
+	int fd = restore_open(r, file, O_WRONLY | O_CREAT | O_TRUNC, f);
+
+	if (fd < 0)
+		return -1;
+	if (io_write(fd, b->data, b->len) != 0) {
+		(void)restore_failed(r, file->path, "write", f);
+		(void)close(fd);
+		return -1;
+	}
+	if (close(fd) != 0)
+		return restore_failed(r, file->path, "close", f);
+	return remember(r, file->path, b) == 0
+	    ? 0
+	    : restore_failed(r, file->path, "memory", f);
+}
+
 int
 restore_make(
     struct restore *r, const char *path, const struct buf *b, struct fail *f)
 {
 	struct restore_file file = { .path = path, .mode = r->file_mode };
-	int fd = restore_open(r, &file, O_WRONLY | O_CREAT | O_TRUNC, f);
 
-	if (fd < 0)
-		return -1;
-	if (io_write(fd, b->data, b->len) != 0) {
-		(void)restore_failed(r, path, "write", f);
-		(void)close(fd);
-		return -1;
-	}
-	if (close(fd) != 0)
-		return restore_failed(r, path, "close", f);
-	r->made[r->n_made++] = (struct restore_made){ path, b->len,
-		crc32c(0xFFFFFFFF, b->data, b->len) ^ 0xFFFFFFFF };
-	return 0;
+	return restore_make_file(r, &file, b, f);
 }
 
 static int

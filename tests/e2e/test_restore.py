@@ -942,24 +942,32 @@ def test_a_server_that_archives_again_leaves_the_parents_fork_segments_alone():
     assert added and all("/00000004" in key for key in added), added
 
 
-def test_configuration_that_lay_outside_is_restored_into_the_directory():
-    world = World()
-    outside = new_directory("etc")
+def back_up_with_configuration_in(world, outside, *lines):
+    """Debian's layout: the configuration lies in a directory of its own, and names PGDATA."""
     world.pg.stop()
     for name in ("postgresql.conf", "pg_hba.conf", "pg_ident.conf", "test.conf"):
         shutil.move(world.pg.data / name, outside / name)
     with open(outside / "postgresql.conf", "a", encoding="utf-8") as conf:
-        conf.write(f"data_directory = '{world.pg.data}'\n")
-        conf.write(f"hba_file = '{outside}/pg_hba.conf'\n")
-        conf.write(f"ident_file = '{outside}/pg_ident.conf'\n")
-        conf.write("include 'test.conf'\n")
-    run_program(
-        world.pg.bin / "pg_ctl", "-w", "-D", outside, "-l", world.pg.log_path, "start"
-    ).expect(0)
+        conf.write("".join(f"{line}\n" for line in lines))
+    control = (world.pg.bin / "pg_ctl", "-w", "-D", outside, "-l", world.pg.log_path)
+    run_program(*control, "start").expect(0)
     take_backup(world.repo)
     world.pg.sql("INSERT INTO t VALUES (1000)")
     world.pg.archive_all()
-    run_program(world.pg.bin / "pg_ctl", "-D", outside, "-m", "fast", "stop").expect(0)
+    run_program(*control, "-m", "fast", "stop").expect(0)
+
+
+def test_configuration_that_lay_outside_is_restored_into_the_directory():
+    world = World()
+    outside = new_directory("etc")
+    back_up_with_configuration_in(
+        world,
+        outside,
+        f"data_directory = '{world.pg.data}'",
+        f"hba_file = '{outside}/pg_hba.conf'",
+        f"ident_file = '{outside}/pg_ident.conf'",
+        "include 'test.conf'",
+    )
     result, destination = restore(world.repo)
     result.expect(0)
     conf = (destination / "postgresql.conf").read_text()
@@ -968,3 +976,59 @@ def test_configuration_that_lay_outside_is_restored_into_the_directory():
     server = as_postgres(world.repo, destination).start().wait_promoted()
     assert server.sql(ROWS) == [(101, 1000)]
     assert server.value("SHOW data_directory") == str(destination)
+
+
+def test_included_files_cannot_lead_a_server_back_to_the_original():
+    world = World()
+    outside, elsewhere = new_directory("etc"), new_directory("elsewhere")
+    for name, text in {
+        outside / "conf.d/dd.conf": f"  data_directory='{world.pg.data}' # ours\n"
+        f"work_mem = 7MB\nHBA_FILE '{outside}/pg_hba.conf'\n",
+        outside / "conf.d/deeper.conf": "geqo = off\n"
+        f"include_if_exists '{elsewhere}/deep''er.conf'\n",
+        outside / "empty.d/nothing.conf": "# nothing\n",
+        elsewhere / "deep'er.conf": f"ident_file = '{outside}/pg_ident.conf'\ntemp_buffers = 9MB\n",
+        elsewhere / "x.conf": "maintenance_work_mem = 77MB\n",
+        elsewhere / "more.d/a.conf": "work_mem = 8MB\nstatement_timeout = 1s\n",
+        elsewhere / "more.d/b.conf": "statement_timeout = 77s\n",
+    }.items():
+        name.parent.mkdir(exist_ok=True)
+        name.write_text(text)
+    back_up_with_configuration_in(
+        world,
+        outside,
+        "include_dir 'conf.d'",
+        "include_dir = 'empty.d'",
+        f"include '{elsewhere}/x.conf'",
+        f"include_dir='{elsewhere}/more.d'  # the rest",
+        f"include_if_exists '{elsewhere}/never.conf'",
+        "include 'test.conf'",
+    )
+    result, destination = restore(world.repo)
+    result.expect(0)
+    assert "conf.d/dd.conf" in result.err and "postgresql.conf" in result.err, result.err
+    run_program(client_program("pg_verifybackup"), "-n", destination).expect(0)
+    (elsewhere / "x.conf").write_text("nonsense\n")
+    (elsewhere / "never.conf").write_text("nonsense\n")
+    server = as_postgres(world.repo, destination).start().wait_promoted()
+    assert server.value("SHOW data_directory") == str(destination)
+    assert server.sql(ROWS) == [(101, 1000)]
+    names = ("work_mem", "maintenance_work_mem", "statement_timeout", "temp_buffers")
+    values = [server.value(f"SHOW {name}") for name in names]
+    assert values == ["8MB", "77MB", "77s", "9MB"], values
+    assert not (world.pg.data / "postmaster.pid").exists()
+    for name in ("hba_file", "ident_file"):
+        assert server.value(f"SHOW {name}").startswith(str(destination)), name
+
+
+def test_alter_system_cannot_lead_a_restored_server_away():
+    world = World()
+    world.pg.sql(f"ALTER SYSTEM SET hba_file = '{world.pg.data}/pg_hba.conf'")
+    world.pg.sql(f"ALTER SYSTEM SET external_pid_file = '{world.pg.data}/other.pid'")
+    take_backup(world.repo)
+    world.destroy()
+    result, destination = restore(world.repo)
+    result.expect(0)
+    server = as_postgres(world.repo, destination).start().wait_promoted()
+    assert server.value("SHOW hba_file") == f"{destination}/pg_hba.conf"
+    assert server.value("SHOW external_pid_file") == ""
