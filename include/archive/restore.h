@@ -98,8 +98,14 @@ int restore_run(const struct restore_args *args, struct restore_result *out,
 /*
  * When recovery has ended by promotion: take our settings out of
  * postgresql.auto.conf again, where a later standby would stumble over them;
- * archive_mode = off stays.  0 or -1.
+ * what keeps a copy from doing the original's work stays.  0 or -1.
  */
 int restore_forget_settings(const char *dest, struct fail *f);
+
+/*
+ * Are settings of ours still there, although no recovery is going on?  1 yes,
+ * 0 no, -1 postgresql.auto.conf cannot be read.
+ */
+int restore_settings_left(const char *pgdata, struct fail *f);
 
 #endif

@@ -74,6 +74,14 @@ int restore_make_config(struct restore *r, struct fail *f);
 /* Would this line have the server run, or read its rules, elsewhere? */
 bool restore_leads_away(const struct restore *r, const struct confline *l);
 
+/* Around our settings in postgresql.auto.conf. */
+#define RESTORE_BEGINS       "# Begin of pitr-restore's settings."
+#define RESTORE_SETTINGS_MAX ((size_t)16 * 1024 * 1024)
+
+/* Append what a restored server inherits of postgresql.auto.conf.  0 or -1. */
+int restore_keep_settings(
+    const struct restore *r, const struct buf *from, struct buf *b);
+
 /* Segments that the server looks for in pg_wal and never asks for. */
 int restore_place_wal(struct restore *r, struct fail *f);
 

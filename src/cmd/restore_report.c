@@ -190,8 +190,9 @@ print_server(const struct restore_job *j)
 	    "to stop          %s/pg_ctl -D %s -m fast stop\n", bin, j->dest);
 	if (s->new_tli != 0)
 		(void)printf("to use it        stop it, then start it with a "
-		             "configuration of your own; a new server archives "
-		             "after archive_mode = off is gone from\n"
+		             "configuration of your own; it archives and "
+		             "replicates after the lines below \"Since "
+		             "pitr-restore\" are gone from\n"
 		             "                 %s/%s\n",
 		    j->dest, PLANFILE_SETTINGS);
 }
@@ -223,11 +224,11 @@ print_next(const struct restore_job *j)
 	    j->standby ? "none, it follows the archive"
 	               : restore_action_name(j->action));
 	if (!j->standby)
-		(void)printf("afterwards       once it is promoted, take the "
-		             "lines of pitr-restore out of %s,\n"
-		             "                 where a later standby would "
-		             "stumble over them\n",
-		    PLANFILE_SETTINGS);
+		(void)printf("afterwards       once it is promoted, take "
+		             "pitr-restore's settings out again: sed -i "
+		             "'/^# Begin of pitr-restore/,/^# End of "
+		             "pitr-restore/d' %s/%s\n",
+		    j->dest, PLANFILE_SETTINGS);
 }
 
 static void

@@ -594,6 +594,82 @@ def test_a_server_that_rejoins_the_archive_goes_on_archiving_on_a_new_timeline()
     assert started.sql(ROWS) == [(102, 5000)]
 
 
+def settings_in(destination, name):
+    lines = (destination / "postgresql.auto.conf").read_text().splitlines()
+    return [line for line in lines if line.split(" ")[0] == name]
+
+
+def checked(repo):
+    """What walvault check says of recovery settings."""
+    found = repo.walvault("check", "--json").json()
+    return [x for x in found["findings"] if x["subject"] == "recovery settings"]
+
+
+def test_what_a_restore_left_in_a_primary_is_told_and_not_inherited():
+    world = World()
+    world.commit(1000)
+    world.destroy()
+    result, destination = restore(world.repo, "--rejoin-archive")
+    result.expect(0)
+    shutil.move(destination, world.pg.data)
+    server = as_postgres(world.repo, world.pg.data, **world.pg.settings).start().wait_promoted()
+    server.sql("ALTER SYSTEM SET work_mem = '7MB'")
+    assert "Begin of" not in (server.data / "postgresql.auto.conf").read_text()
+    server.sql("ALTER SYSTEM SET synchronous_commit = 'local'")
+    assert "max_connections" in checked(world.repo)[0]["text"], checked(world.repo)
+    server.archive_all()
+    take_backup(world.repo)
+    server.archive_all()
+    server.destroy()
+    result, destination = restore(world.repo, "--rejoin-archive")
+    result.expect(0)
+    for name in ("max_connections", "recovery_target_xid", "hot_standby", "work_mem"):
+        assert len(settings_in(destination, name)) < 2, name
+    script = "/^# Begin of pitr-restore/,/^# End of pitr-restore/d"
+    server = as_postgres(world.repo, destination, **world.pg.settings).start().wait_promoted()
+    run_program("sed", "-i", script, destination / "postgresql.auto.conf").expect(0)
+    lines = (destination / "postgresql.auto.conf").read_text().splitlines()
+    kept = [line for line in lines if line and not line.startswith("#")]
+    assert kept == ["work_mem = '7MB'", "synchronous_commit = 'local'"], kept
+
+
+def test_limits_that_are_the_users_own_are_kept():
+    world = World()
+    world.pg.sql("ALTER SYSTEM SET max_connections = 40")
+    world.pg.sql("ALTER SYSTEM SET synchronous_standby_names = ''")
+    assert not checked(world.repo)
+    take_backup(world.repo)
+    world.destroy()
+    result, destination = restore(world.repo, "--rejoin-archive")
+    result.expect(0)
+    assert settings_in(destination, "max_connections")[0] == "max_connections = '40'"
+    assert settings_in(destination, "synchronous_standby_names")
+
+
+def test_a_copy_does_not_do_the_originals_work():
+    world = World()
+    world.pg.reload(synchronous_standby_names="'one'", synchronous_commit="local")
+    world.commit(1000)
+    world.destroy()
+    wanted = [("archive_mode", "off"), ("max_logical_replication_workers", "0")]
+    wanted += [("synchronous_standby_names", "")]
+    result, destination = restore(world.repo)
+    result.expect(0)
+    server = as_postgres(world.repo, destination, **world.pg.settings).start().wait_promoted()
+    for name, value in wanted:
+        assert server.value(f"SHOW {name}") == value, name
+    server.stop()
+    started = restore_and_start(world.repo)
+    assert not settings_in(started.destination, "max_connections")
+    for name, _ in wanted:
+        assert len(settings_in(started.destination, name)) == 1, name
+    for option in ("--rejoin-archive", "--standby"):
+        result, destination = restore(world.repo, option)
+        result.expect(0)
+        for name, _ in wanted:
+            assert not settings_in(destination, name), (option, name)
+
+
 # -- timelines --
 
 
