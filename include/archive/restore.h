@@ -53,8 +53,10 @@ int restore_places(const struct restore_set *s, const struct restore_where *w,
 void restore_places_clear(struct restore_places *p);
 
 /*
- * Is each place new or an empty directory?  And fill .free, .free_files and
- * .device of each.  0, or -1 (FAIL_CONFIG: it is neither).
+ * Is each place new or an empty directory, apart from all others, whatever
+ * its path looks like, and can this user write there?  And fill .free,
+ * .free_files and .device of each.  0, or -1 (FAIL_CONFIG: another place is
+ * needed; FAIL_DENIED).
  */
 int restore_check_places(struct restore_places *p, struct fail *f);
 
@@ -80,6 +82,8 @@ struct restore_args {
 	/* Called about five times a second, in the caller's thread; or NULL. */
 	void (*progress)(void *arg, const struct restore_progress *p);
 	void *arg;
+	/* The signal that asks us to stop, 0: none; called in any thread. */
+	int (*stopped)(void);
 };
 
 /* What was seen on the way. */
@@ -89,6 +93,7 @@ struct restore_result {
 	struct control_details details;
 	size_t links_replaced; /* links that became directories */
 	bool backup_damaged;   /* a pack is not what the manifest says */
+	bool begun;            /* something is there now */
 };
 
 /* 0, or -1: the directory is not startable. */

@@ -59,6 +59,12 @@ int restore_make(
 int restore_make_file(struct restore *r, const struct restore_file *file,
     const struct buf *b, struct fail *f);
 
+/* Has someone asked us to stop?  0, or -1 FAIL_TRANSIENT. */
+int restore_go_on(const struct restore *r, struct fail *f);
+
+/* Make a directory with all that is missing above it.  0 or -1. */
+int restore_make_path(const char *path, mode_t mode, struct fail *f);
+
 /* Directories, tablespaces, empty files. */
 int restore_make_tree(struct restore *r, struct fail *f);
 

@@ -117,9 +117,8 @@ make_directory(
 	return 0;
 }
 
-/* A directory with all that is missing above it. */
-static int
-make_path(const char *path, mode_t mode, struct fail *f)
+int
+restore_make_path(const char *path, mode_t mode, struct fail *f)
 {
 	char up[PATH_MAX];
 
@@ -128,7 +127,7 @@ make_path(const char *path, mode_t mode, struct fail *f)
 	if (errno != ENOENT)
 		return fail_errno(f, path, "make directory");
 	io_above(path, 1, up, sizeof up);
-	if (strcmp(up, path) == 0 || make_path(up, 0755, f) != 0)
+	if (strcmp(up, path) == 0 || restore_make_path(up, 0755, f) != 0)
 		return fail_errno(f, path, "make directory");
 	return mkdir(path, mode) == 0 || errno == EEXIST
 	    ? 0
@@ -150,7 +149,7 @@ static int
 make_tablespace(struct restore *r, const struct restore_file *file,
     const struct restore_place *p, struct fail *f)
 {
-	if (make_path(p->path, r->dir_mode, f) != 0)
+	if (restore_make_path(p->path, r->dir_mode, f) != 0)
 		return -1;
 	if (r->ids != NULL &&
 	    chown(p->path, r->ids[file->owner].uid, r->ids[file->owner].gid) !=
@@ -247,6 +246,8 @@ restore_make_tree(struct restore *r, struct fail *f)
 	for (size_t i = 0; rc == 0 && i < s->n_files; i++) {
 		const struct restore_file *x = &s->files[i];
 
+		if (restore_go_on(r, f) != 0)
+			return -1;
 		if (x->type == MANIFEST_DIR)
 			rc = make_directory(r, x, f);
 		else if (x->type == MANIFEST_LINK)

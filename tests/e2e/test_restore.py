@@ -471,6 +471,59 @@ def test_a_tablespace_into_a_directory_that_is_not_empty_is_refused():
     assert_untouched(destination)
 
 
+def test_places_that_only_look_different_are_refused():
+    world, places = tablespace_world()
+    world.pg.archive_all()
+    new = new_directory("new")
+    destination = new / "data"
+    (new / "alias").symlink_to(new)
+    (new / "empty").mkdir()
+    (new / "link").symlink_to(new / "empty")
+    one, two = (world.pg.value(f"SELECT oid FROM pg_tablespace WHERE spcname = 'space{n}'") for n in (0, 1))
+    for pair in (
+        (f"{new}/data/../data", f"{new}/two"),
+        (f"{new}/one", f"{new}//x/./../alias/one"),
+        (f"{new}/alias/data", f"{new}/two"),
+        (f"{new}/data/ts/one", f"{new}/two"),
+        (f"{new}/one", f"{new}/one/two"),
+        (f"{new}", f"{new}/two"),
+        (f"{new}/link", f"{new}/empty"),
+    ):
+        options = ("--tablespace", f"{one}={pair[0]}", "--tablespace", f"{two}={pair[1]}")
+        restore(world.repo, *options, destination=destination)[0].expect(3)
+        assert_untouched(destination)
+    result, _ = restore(world.repo, "--tablespace-dir", destination / "ts", destination=destination)
+    result.expect(3)
+    assert "beside" in result.err
+    assert sorted(path.name for path in new.iterdir()) == ["alias", "empty", "link"]
+    restore(world.repo, "--tablespace-dir", new / "data2", destination=destination)[0].expect(0)
+
+
+def test_a_place_that_cannot_be_written_is_found_before_anything_is_touched():
+    world, _ = tablespace_world()
+    world.pg.archive_all()
+    locked, new = new_directory("locked"), new_directory("new")
+    locked.chmod(0o555)
+    for destination, spaces in ((locked / "data", new / "ts"), (new / "data", locked / "ts")):
+        for options in ((), ("--plan",)):
+            result, _ = restore(
+                world.repo, *options, "--tablespace-dir", spaces, destination=destination
+            )
+            result.expect(1)
+            assert "install -d -o" in result.err and "this is user" in result.err, result.err
+            assert "not complete" not in result.err
+    assert not list(new.iterdir())
+    locked.chmod(0o700)
+
+
+def test_missing_directories_above_the_destination_are_made():
+    world = World()
+    world.pg.archive_all()
+    destination = new_directory("deep") / "a/b/data"
+    restore(world.repo, destination=destination)[0].expect(0)
+    assert (destination / "global/pg_control").exists()
+
+
 def test_a_tablespace_in_place_stays_in_place():
     world = World(allow_in_place_tablespaces="on")
     world.pg.sql("CREATE TABLESPACE inside LOCATION ''")
@@ -857,6 +910,106 @@ def test_a_restore_that_was_interrupted_cannot_be_started():
         if destination.exists():
             world.repo.run("pitr-restore", destination).expect((0, 3))
         shutil.rmtree(destination, ignore_errors=True)
+
+
+def test_a_restore_that_is_asked_to_stop_says_what_it_leaves_behind():
+    world, _ = tablespace_world()
+    world.destroy()
+    new = new_directory("new")
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        destination, asked = new_data_directory(), []
+
+        def on_call(call):
+            if call.result is None and call.name == "pwrite64" and call.concerns(destination):
+                if not asked:
+                    os.kill(call.pid, number)
+                asked.append(call)
+
+        words = ("--config", world.repo.config, "--tablespace-dir", new / "spaces", destination)
+        result = trace(on_call, program("pitr-restore"), *words)
+        assert result.status == 1, result
+        last = result.err.splitlines()[-1]
+        assert f"stopped by signal {int(number)}" in result.err
+        assert f"{destination} is not complete and cannot be started" in result.err
+        assert last.rstrip(")").endswith("-mindepth 1 -delete"), last
+        assert not (destination / "global/pg_control").exists()
+        command = last[last.index("find ") :].rstrip(")")
+        run_program("sh", "-c", command).expect(0)
+        assert not list(destination.iterdir())
+    restore(world.repo, "--tablespace-dir", new / "spaces", destination=destination)[0].expect(0)
+
+
+CHANGES = {
+    *("openat", "write", "pwrite64", "ftruncate", "close"),
+    *("mkdir", "mkdirat", "renameat", "fsync", "syncfs"),
+}
+
+
+def traced_restore(world, destination, on_change):
+    """Restores under the tracer; ``on_change`` decides at every call that concerns DEST."""
+
+    def on_call(call):
+        if call.result is None and call.name in CHANGES and call.concerns(destination):
+            return on_change(call)
+        return None
+
+    words = ("--config", world.repo.config, destination)
+    return trace(on_call, program("pitr-restore"), *words, timeout=200)
+
+
+def count_restore_changes(world):
+    seen = []
+    destination = new_data_directory()
+    traced_restore(world, destination, lambda call: seen.append(call.name)).expect(0)
+    assert seen.index("syncfs") > len(seen) - 20, seen[-20:]
+    shutil.rmtree(destination)
+    return len(seen)
+
+
+def assert_not_startable_or_whole(destination, what):
+    """pg_control is what makes a directory startable: with it all must be right."""
+    if (destination / "global/pg_control").exists():
+        verified = run_program(client_program("pg_verifybackup"), "-n", destination)
+        assert verified.status == 0, f"{what}: {verified}"
+    shutil.rmtree(destination, ignore_errors=True)
+
+
+@time_limit(900)
+def test_a_restore_killed_at_any_system_call_leaves_nothing_startable_but_the_whole():
+    rng = seeded_random()
+    world = World().destroy()
+    total = count_restore_changes(world)
+    for place in sorted({*range(total - 9, total), *rng.sample(range(total), 6)}):
+        seen = []
+
+        def kill(call):
+            seen.append(str(call))
+            return KillAll if len(seen) > place else None
+
+        destination = new_data_directory()
+        traced_restore(world, destination, kill)
+        assert_not_startable_or_whole(destination, f"killed at {place} of {total}: {seen[-1]}")
+
+
+@time_limit(900)
+def test_a_failed_system_call_of_a_restore_is_a_failure_and_leaves_nothing_startable():
+    rng = seeded_random()
+    world = World().destroy()
+    total = count_restore_changes(world)
+    for error in (errno.ENOSPC, errno.EIO):
+        for place in sorted({*range(total - 9, total), *rng.sample(range(total), 4)}):
+            seen = []
+
+            def refuse(call):
+                seen.append((call.name, str(call)))
+                return Fail(error) if len(seen) == place + 1 else None
+
+            destination = new_data_directory()
+            result = traced_restore(world, destination, refuse)
+            what = f"{errno.errorcode[error]} at {place} of {total}: {seen[place][1]}"
+            if seen[place][0] != "close":  # of a directory it tells nothing
+                assert result.status == 1, f"{what}: {result}"
+            assert_not_startable_or_whole(destination, what)
 
 
 @majors(13, 15, 18)
