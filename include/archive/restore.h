@@ -20,7 +20,7 @@
 struct restore_place {
 	uint32_t oid;          /* of a tablespace; 0: the data directory */
 	char old[PATH_MAX];    /* where it was; "" for the data directory */
-	char path[PATH_MAX];   /* absolute */
+	char path[PATH_MAX];   /* absolute; "": nobody has said it yet */
 	uint64_t files, bytes; /* as they take room on a disk */
 	uint64_t free;         /* bytes free there */
 	uint64_t free_files;   /* files that can be made there */
@@ -38,7 +38,7 @@ struct restore_map {
 };
 
 struct restore_where {
-	const char *dest; /* absolute */
+	const char *dest; /* absolute; NULL: only what is needed is asked */
 	const struct restore_map *map;
 	size_t n_map;
 	const char *tablespace_dir; /* or NULL */

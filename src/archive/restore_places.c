@@ -77,6 +77,8 @@ map_tablespace(
 		    w->tablespace_dir, p->oid);
 		return set_path(p, path, f);
 	}
+	if (w->dest == NULL)
+		return 0;
 	(void)snprintf(object, sizeof object, "tablespace %" PRIu32, p->oid);
 	(void)fail_set(f, FAIL_CONFIG, object,
 	    "it was in %.300s, and nothing says where it goes now", p->old);
@@ -157,8 +159,8 @@ restore_places(const struct restore_set *s, const struct restore_where *w,
 	*out = (struct restore_places){ .n = 0 };
 	top = add_place(out, 0);
 	if (top == NULL)
-		return fail_errno(f, w->dest, "memory");
-	if (set_path(top, w->dest, f) != 0 ||
+		return fail_errno(f, "places", "memory");
+	if ((w->dest != NULL && set_path(top, w->dest, f) != 0) ||
 	    find_tablespaces(s, w, out, f) != 0 || check_map(out, w, f) != 0) {
 		restore_places_clear(out);
 		return -1;

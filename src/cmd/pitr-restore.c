@@ -67,11 +67,11 @@ find_places(struct restore_job *j, struct fail *f)
 		.tablespace_dir = conf_text(
 		    j->setup.conf, OPT_TABLESPACE_DIR, NULL) };
 
-	if (j->dest == NULL)
-		return 0;
 	if (restore_places(&j->set, &where, &j->places, f) != 0)
 		return -1;
 	j->has_places = true;
+	if (j->dest == NULL)
+		return 0;
 	return restore_check_places(&j->places, f);
 }
 
@@ -89,8 +89,10 @@ prepare(struct restore_job *j, struct fail *f)
 		return -1;
 	if (!j->plan_only)
 		return restore_check_room(&j->places, f);
-	if (restore_check_room(&j->places, f) != 0)
-		restore_warn(j, "%s", f->cause);
+	if (restore_check_room(&j->places, f) != 0) {
+		restore_warn(j, "%s: %s", f->object, f->cause);
+		j->no_room = true;
+	}
 	return 0;
 }
 

@@ -135,25 +135,51 @@ print_chain(const struct plan *p)
 	    "to fetch         %s of the backup, %s of WAL\n", stored, wal);
 }
 
+/* Nobody has said yet where it goes. */
+static void
+print_need(const struct restore_place *p)
+{
+	char need[UNITS_TEXT];
+
+	units_format_bytes(p->bytes, need);
+	if (p->oid == 0) {
+		(void)printf("into             DEST: %s needed\n", need);
+		return;
+	}
+	(void)printf("tablespace       %" PRIu32 ", was %s: %s needed", p->oid,
+	    p->old, need);
+	if (p->path[0] != '\0')
+		(void)printf(", into %s\n", p->path);
+	else
+		(void)printf("; say where: --tablespace %" PRIu32
+		             "=/new/place, or --tablespace-dir DIR\n",
+		    p->oid);
+}
+
+static void
+print_place(const struct restore_place *p)
+{
+	char need[UNITS_TEXT], have[UNITS_TEXT];
+
+	units_format_bytes(p->bytes, need);
+	units_format_bytes(p->free, have);
+	if (p->oid == 0)
+		(void)printf("into             %s: %s needed, %s free\n",
+		    p->path, need, have);
+	else
+		(void)printf("tablespace       %" PRIu32 ", was %s, into "
+		             "%s: %s needed, %s free\n",
+		    p->oid, p->old, p->path, need, have);
+}
+
 static void
 print_places(const struct restore_job *j)
 {
-	for (size_t i = 0; i < j->places.n; i++) {
-		const struct restore_place *p = &j->places.list[i];
-		char need[UNITS_TEXT], have[UNITS_TEXT];
-
-		units_format_bytes(p->bytes, need);
-		units_format_bytes(p->free, have);
-		if (p->oid == 0)
-			(void)printf(
-			    "into             %s: %s needed, %s free\n",
-			    p->path, need, have);
+	for (size_t i = 0; i < j->places.n; i++)
+		if (j->dest != NULL)
+			print_place(&j->places.list[i]);
 		else
-			(void)printf("tablespace       %" PRIu32
-			             ", was %s, into "
-			             "%s: %s needed, %s free\n",
-			    p->oid, p->old, p->path, need, have);
-	}
+			print_need(&j->places.list[i]);
 }
 
 static void
@@ -203,8 +229,10 @@ print_next(const struct restore_job *j)
 	char until[CLOCK_TEXT];
 
 	if (!j->restored) {
-		(void)printf(
-		    "nothing was touched; without --plan this is done\n");
+		(void)printf("nothing was touched; %s\n",
+		    j->no_room ? "without --plan it fails: there is too "
+		                 "little room"
+		               : "without --plan this is done");
 		return;
 	}
 	(void)printf("restored         %s\n", j->dest);

@@ -200,6 +200,54 @@ def test_a_plan_touches_nothing():
     assert files_of(world.repo.store) == before
 
 
+def test_a_plan_without_a_destination_says_what_is_needed_and_asks_for_tablespaces():
+    world, places = tablespace_world()
+    world.pg.archive_all()
+    oids = [row[0] for row in world.pg.sql("SELECT oid FROM pg_tablespace WHERE oid > 16383 ORDER BY 1")]
+    text = world.repo.run("pitr-restore", "--plan").expect(0).out
+    for oid, place in zip(oids, places):
+        [line] = [line for line in text.splitlines() if f"{oid}, was {place}: " in line]
+        assert f"--tablespace {oid}=/new/place, or --tablespace-dir DIR" in line
+    assert "DEST: " in text
+    top, one, two = plan(world.repo, "--tablespace", f"{oids[1]}=/new")["places"]
+    assert top["needed"] > 1 << 20 and top["path"] is None and top["free"] is None
+    assert (one["tablespace"], one["was"], one["path"]) == (oids[0], str(places[0]), None)
+    assert two["path"] == "/new" and two["needed"] > 0
+
+
+STATFS = 137
+
+
+def test_a_disk_that_is_too_small_is_told_and_the_plan_does_not_promise():
+    world = World()
+    world.pg.archive_all()
+    destination = new_data_directory()
+
+    def fill_disk(call):
+        if call.number == STATFS and call.result == 0:
+            with open(f"/proc/{call.pid}/mem", "r+b", buffering=0) as memory:
+                memory.seek(call.arguments[1] + 4 * 8)  # f_bavail
+                memory.write((100).to_bytes(8, "little"))
+
+    command = (program("pitr-restore"), "--config", world.repo.config, destination)
+    result = trace(fill_disk, *command, "--plan").expect(0)
+    assert "without --plan this is done" not in result.out
+    assert "too little room" in result.out and "are needed" in result.out, result.out
+    result = trace(fill_disk, *command).expect(1)
+    assert "are needed" in result.err and "another disk" in result.err, result.err
+    assert_untouched(destination)
+
+
+def test_a_history_that_is_not_there_is_a_matter_of_usage_and_the_known_ones_are_named():
+    world = World()
+    for options in (("--sysid", "123"), ("--generation", "4"), ("--sysid", "123", "--generation", "4")):
+        result, destination = restore(world.repo, *options)
+        result.expect(3)
+        assert f"{world.pg.sysid} generation 1" in result.err, result.err
+        assert "walvault init" not in result.err
+        assert_untouched(destination)
+
+
 def test_the_newest_backup_before_the_target_is_chosen():
     world = World()
     _, between, _ = world.commit(1000)
