@@ -9,8 +9,12 @@
 #include "confline.h"
 #include "restore_set.h"
 
+struct restore_meant {
+	const struct restore_file *file;
+};
+
 struct restore_included {
-	const struct restore_file **files; /* in the server's order; to free */
+	struct restore_meant *files; /* in the server's order; to free */
 	size_t n;
 	bool same; /* as it stands, it means just these in the new directory */
 };

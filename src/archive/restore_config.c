@@ -127,9 +127,9 @@ take_include(struct config *c, const struct confline *l, const char *line,
 		return -1;
 	rc = in.same ? keep(c, line, len, ended) : leave_out(c, line, len);
 	for (size_t i = 0; rc == 0 && i < in.n; i++) {
-		enqueue(c, in.files[i]);
+		enqueue(c, in.files[i].file);
 		if (!in.same)
-			rc = add_include(c, in.files[i]);
+			rc = add_include(c, in.files[i].file);
 	}
 	/* An empty directory is nothing to miss, nor what need not exist. */
 	if (!in.same && in.n == 0 && confline_sets(l, "include")) {

@@ -107,11 +107,11 @@ lies_in(const char *place, const char *dir)
 static int
 compare_names(const void *a, const void *b)
 {
-	const struct restore_file *const *x = a, *const *y = b;
+	const struct restore_meant *x = a, *y = b;
 	char one[PATH_MAX], two[PATH_MAX];
 
-	place_of(*x, one);
-	place_of(*y, two);
+	place_of(x->file, one);
+	place_of(y->file, two);
 	return strcmp(one, two);
 }
 
@@ -124,7 +124,8 @@ find_directory(const struct restore_set *s, const char *was, const char *is,
 
 	out->same = is[0] != '\0' && dir != NULL && dir->type != MANIFEST_FILE;
 	for (size_t i = 0; i < s->n_files; i++) {
-		const struct restore_file *x = &s->files[i], **more;
+		const struct restore_file *x = &s->files[i];
+		struct restore_meant *more;
 		char place[PATH_MAX];
 		bool meant;
 
@@ -140,7 +141,7 @@ find_directory(const struct restore_set *s, const char *was, const char *is,
 		if (more == NULL)
 			return -1;
 		out->files = more;
-		more[out->n++] = x;
+		more[out->n++].file = x;
 	}
 	if (out->n > 1)
 		qsort(out->files, out->n, sizeof *out->files, compare_names);
@@ -168,7 +169,7 @@ find_one(const struct restore_set *s, const char *was, const char *is,
 	out->files = malloc(sizeof *out->files);
 	if (out->files == NULL)
 		return -1;
-	out->files[out->n++] = wanted;
+	out->files[out->n++].file = wanted;
 	return 0;
 }
 

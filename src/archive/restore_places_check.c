@@ -126,7 +126,7 @@ canonical_once(const char *path, char out[PATH_MAX], struct fail *f)
 static int
 canonical(const char *path, char out[PATH_MAX], struct fail *f)
 {
-	char once[PATH_MAX];
+	char once[PATH_MAX] = "";
 
 	return canonical_once(path, once, f) == 0 ? canonical_once(once, out, f)
 	                                          : -1;
@@ -157,7 +157,7 @@ static int
 check_apart(const struct restore_place *p, const struct restore_place *other,
     struct fail *f)
 {
-	char path[PATH_MAX], dir[PATH_MAX];
+	char path[PATH_MAX] = "", dir[PATH_MAX] = "";
 
 	if (canonical(p->path, path, f) != 0 ||
 	    canonical(other->path, dir, f) != 0)

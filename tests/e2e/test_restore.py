@@ -32,6 +32,7 @@ from walvault_test.restoring import (
     restore_and_start,
     take_backup,
 )
+from walvault_test.tracer import trace
 
 ROWS = "SELECT count(*), max(i) FROM t"
 IN_RECOVERY = "SELECT pg_is_in_recovery()"
