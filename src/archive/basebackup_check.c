@@ -17,6 +17,8 @@
 
 #include "basebackup_job.h"
 #include "log.h"
+#include "owner.h"
+#include "state.h"
 #include "units.h"
 
 #define LOCK_POLL_MS 100
@@ -227,10 +229,12 @@ basebackup_lock(struct basebackup *b, struct fail *f)
 	const struct repository *r = b->args->repo;
 	char path[PATH_MAX];
 
-	(void)mkdir(b->args->state_dir, 0700);
+	state_make_dir(b->args->state_dir);
 	(void)snprintf(path, sizeof path, "%.3000s/backup-%s-%" PRIu64 ".lock",
 	    b->args->state_dir, r->id, r->layout.sysid);
 	b->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (b->lock >= 0)
+		(void)owner_inherit_above(b->lock, path);
 	if (b->lock < 0)
 		log_warning("backup: %s: %s: going on without a lock; two "
 		            "backups at once are not noticed",

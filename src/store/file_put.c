@@ -11,6 +11,7 @@
 
 #include "file_put.h"
 #include "io.h"
+#include "owner.h"
 
 #define TEMP_PREFIX ".walvault-"
 
@@ -220,7 +221,7 @@ file_put(struct store *store, const char *key, const struct store_attrs *attrs,
 		put_free(&p->stream);
 		return NULL;
 	}
-	if (open_temp(p) < 0) {
+	if (open_temp(p) < 0 || owner_inherit(p->fd, p->place.dir) != 0) {
 		(void)put_failed(p, "create", f);
 		put_free(&p->stream);
 		return NULL;

@@ -14,6 +14,7 @@
 #include "file_put.h"
 #include "file_tree.h"
 #include "io.h"
+#include "owner.h"
 #include "store_file.h"
 
 struct range {
@@ -196,7 +197,8 @@ file_prepare(struct store *store, struct fail *f)
 {
 	struct file_store *s = (struct file_store *)store;
 
-	if (mkdir(s->root, s->dir_mode) == 0 && sync_parent(s->root) == 0)
+	if (owner_mkdir(AT_FDCWD, s->root, s->dir_mode) == 0 &&
+	    sync_parent(s->root) == 0)
 		return 0;
 	if (errno == EEXIST)
 		return 0;
