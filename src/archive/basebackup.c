@@ -271,6 +271,8 @@ clear(struct basebackup *b)
 	manifest_head_clear(&b->head);
 	if (b->lock >= 0)
 		(void)close(b->lock);
+	if (b->data_lock >= 0)
+		(void)close(b->data_lock);
 }
 
 int
@@ -286,7 +288,7 @@ basebackup_run(const struct basebackup_args *args,
 		return fail_errno(f, "backup", "memory");
 	b->args = args;
 	b->result = out;
-	b->lock = -1;
+	b->lock = b->data_lock = -1;
 	rc = run(b, f);
 	out->summary = b->head.s;
 	(void)snprintf(out->summary.id, sizeof out->summary.id, "%s", b->id);

@@ -670,6 +670,32 @@ def test_two_at_once_exclude_each_other_and_wait_if_asked_to():
     assert len(published(repo)) == 2
 
 
+def test_two_at_once_with_other_state_directories_exclude_each_other():
+    pg, repo = archived_cluster()
+    pg.archive_all()
+    stop_archiving(pg)  # the first one waits
+    pg.write_wal()
+    others = [new_directory("state") for _ in range(2)]
+    others[1].chmod(0o500)
+    with started(repo, "--archive-wait", "60s") as first:
+        wait_begun(repo)
+        for other in others:
+            result = refused_backup(repo, "--state-dir", other)
+            assert "another backup of this cluster is running" in result.err
+        assert len(backup_directories(repo)) == 1
+        with started(repo, "--state-dir", others[1], "--wait-lock", "60s") as second:
+            line = second.stderr.readline()
+            while "waiting: another backup of this cluster" not in line:
+                assert line, "the second backup did not wait"
+                line = second.stderr.readline()
+            pg.reload(archive_command=repo.archive_command())
+            first.communicate(timeout=60)
+            second.communicate(timeout=60)
+            assert (first.returncode, second.returncode) == (0, 0)
+    others[1].chmod(0o700)
+    assert len(published(repo)) == 2
+
+
 def test_an_unwritable_state_directory_is_a_warning():
     pg, repo = archived_cluster()
     repo.state_directory.chmod(0o500)
