@@ -10,10 +10,9 @@
 #include <unistd.h>
 
 #include "file_put.h"
+#include "file_sweep.h"
 #include "io.h"
 #include "owner.h"
-
-#define TEMP_PREFIX ".walvault-"
 
 /* Bytes that are worth a request to the disk. */
 #define FLUSH_STEP ((uint64_t)512 * 1024)
@@ -186,7 +185,7 @@ open_temp(struct file_put *p)
 		return p->fd;
 	if (getrandom(&random, sizeof random, 0) != sizeof random)
 		return -1;
-	(void)snprintf(p->temp, sizeof p->temp, TEMP_PREFIX "%ld-%08x",
+	(void)snprintf(p->temp, sizeof p->temp, FILE_TEMP_PREFIX "%ld-%08x",
 	    (long)getpid(), random);
 	p->fd = openat(
 	    p->place.dir, p->temp, flags | O_CREAT | O_EXCL | O_NOFOLLOW, mode);

@@ -12,6 +12,7 @@
 
 #include "file_place.h"
 #include "file_put.h"
+#include "file_sweep.h"
 #include "file_tree.h"
 #include "io.h"
 #include "owner.h"
@@ -234,6 +235,7 @@ static const struct store_ops file_ops = {
 	.settle = file_settle,
 	.list = file_list,
 	.del = file_del,
+	.sweep = file_sweep,
 	.prepare = file_prepare,
 	.space = file_space,
 	.free = file_free,
