@@ -10,6 +10,7 @@
 #include "expire_wal.h"
 #include "backup_whole.h"
 #include "log.h"
+#include "sweep.h"
 
 /* What is kept for its own sake, whatever else may be said of it. */
 #define NEEDED (RETAIN_HELD | RETAIN_RESTORE)
@@ -315,6 +316,8 @@ expire(struct repository *r, const struct identity *id,
 	*out = (struct expire_report){ .clock = args->clock,
 		.segsize = id->segsize };
 	if (expire_backups(&e) != 0 || expire_all_wal(&e) != 0)
+		return -1;
+	if (!args->dry_run && sweep_system(r, out->now, f) != 0)
 		return -1;
 	if (out->failed > 0)
 		return -1;
