@@ -194,21 +194,6 @@ open_temp(struct file_put *p)
 	return p->fd;
 }
 
-/*
- * What root writes belongs to whom the directory belongs to: the server's user
- * must be able to read a note that a restore by root has left there.  Where
- * root may not do that (a squashing NFS), it stays as it is.
- */
-static void
-give_away(const struct file_put *p)
-{
-	struct stat st;
-
-	if (geteuid() == 0 && fstat(p->place.dir, &st) == 0 &&
-	    fchown(p->fd, st.st_uid, st.st_gid) != 0)
-		return;
-}
-
 struct stream *
 file_put(struct store *store, const char *key, const struct store_attrs *attrs,
     struct fail *f)
@@ -240,6 +225,5 @@ file_put(struct store *store, const char *key, const struct store_attrs *attrs,
 		put_free(&p->stream);
 		return NULL;
 	}
-	give_away(p);
 	return &p->stream;
 }
