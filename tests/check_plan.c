@@ -201,6 +201,9 @@ add_backup(struct made_backup *m)
 	buf_clear(&h.label_file);
 }
 
+/* The backup that is taken for one with damaged pages, if any. */
+static const char *with_bad_pages;
+
 static void
 make_plan(const struct plan_target *t)
 {
@@ -213,6 +216,9 @@ make_plan(const struct plan_target *t)
 	}
 	require(index_load(&repo, &identity, &x, &f) == 0);
 	require(backup_list_load(&repo, &backups, &f) == 0);
+	for (size_t i = 0; with_bad_pages != NULL && i < backups.n; i++)
+		if (strcmp(backups.list[i].id, with_bad_pages) == 0)
+			backups.list[i].info.bad_pages = 2;
 	if (plan_make(&x, &backups, t, &p, &f) != 0)
 		ck_abort_msg("%s: %s", f.object, f.cause);
 	planned = true;
@@ -343,6 +349,31 @@ START_TEST(a_missing_segment_is_named_with_the_moments_on_both_sides)
 	require(p.after.known && p.after.lsn == b.stop);
 	make_plan(&(struct plan_target){ .type = PLAN_LATEST });
 	require(p.reachable && strcmp(p.backup.id, b.id) == 0);
+	clear();
+	walmaker_end(&v.w);
+}
+END_TEST
+
+START_TEST(a_good_backup_is_preferred_to_a_newer_one_with_damaged_pages)
+{
+	struct world v;
+	struct made_backup good, bad;
+
+	make_world(&v);
+	good = backup_in(&v, 1);
+	bad = backup_in(&v, 5);
+	with_bad_pages = bad.id;
+	make_plan(&(struct plan_target){ .type = PLAN_LATEST });
+	require(p.reachable && strcmp(p.backup.id, good.id) == 0);
+	make_plan(
+	    &(struct plan_target){ .type = PLAN_LSN, .lsn = v.commit[7] });
+	require(p.reachable && strcmp(p.backup.id, good.id) == 0);
+	make_plan(
+	    &(struct plan_target){ .type = PLAN_LATEST, .backup = bad.id });
+	require(p.reachable && strcmp(p.backup.id, bad.id) == 0);
+	make_plan(&(struct plan_target){ .type = PLAN_IMMEDIATE });
+	require(p.reachable && strcmp(p.backup.id, bad.id) == 0);
+	with_bad_pages = NULL;
 	clear();
 	walmaker_end(&v.w);
 }
@@ -683,6 +714,7 @@ main(void)
 	        a_time_before_the_backups_end_is_not_reached_from_it,
 	        a_stamp_from_the_future_before_the_backup_counts_for_nothing,
 	        a_missing_segment_is_named_with_the_moments_on_both_sides,
+	        a_good_backup_is_preferred_to_a_newer_one_with_damaged_pages,
 	        latest_is_no_end_that_a_newer_backup_lies_behind,
 	        latest_is_no_end_that_a_partial_segment_lies_behind,
 	        neighbours_by_name_that_do_not_join_are_no_chain,

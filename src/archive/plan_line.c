@@ -294,6 +294,28 @@ may_serve(const struct plan_target *t, const struct backup *b)
 	return true;
 }
 
+/*
+ * The i-th to be tried: those with damaged pages come behind all others, whose
+ * way is longer, but leads to pages that WAL has made whole.  What is asked of
+ * --immediate is the newest one itself.
+ */
+static const struct backup *
+to_try(const struct way *w, size_t i)
+{
+	size_t n = 0;
+
+	if (w->target->type == PLAN_IMMEDIATE)
+		return w->backups[i].backup;
+	for (int bad = 0; bad < 2; bad++)
+		for (size_t k = 0; k < w->n; k++) {
+			const struct backup *b = w->backups[k].backup;
+
+			if ((b->info.bad_pages > 0) == (bad != 0) && n++ == i)
+				return b;
+		}
+	return NULL; /* not reached: i < w->n */
+}
+
 static int
 try_backups(struct way *w, struct plan *p, struct fail *f)
 {
@@ -301,14 +323,15 @@ try_backups(struct way *w, struct plan *p, struct fail *f)
 	int rc;
 
 	for (size_t i = 0; i < w->n; i++) {
+		const struct backup *b = to_try(w, i);
 		struct plan one = *p;
 
-		if (!may_serve(w->target, w->backups[i].backup))
+		if (!may_serve(w->target, b))
 			continue;
-		rc = try_backup(w, w->backups[i].backup, &one, f);
+		rc = try_backup(w, b, &one, f);
 		if (rc < 0)
 			return -1;
-		one.backup = *w->backups[i].backup;
+		one.backup = *b;
 		if (rc == 0 && w->target->type == PLAN_NAME)
 			rc = is_name_twice(w, &one, f);
 		if (rc < 0)
