@@ -77,9 +77,15 @@ check_same(const struct basebackup *b, struct fail *f)
 		    s->version_num / 10000, b->args->identity.major);
 	if (s->data_directory[0] == '\0')
 		return 0;
-	if (stat(pgdata, &here) == 0 && stat(s->data_directory, &there) == 0 &&
-	    here.st_dev == there.st_dev && here.st_ino == there.st_ino)
+	if (stat(pgdata, &here) != 0)
+		return fail_errno(f, pgdata, "stat");
+	/* What is not there, or not ours to see, is another one. */
+	if (stat(s->data_directory, &there) != 0) {
+		if (errno != ENOENT && errno != ENOTDIR && errno != EACCES)
+			return fail_errno(f, s->data_directory, "stat");
+	} else if (here.st_dev == there.st_dev && here.st_ino == there.st_ino) {
 		return 0;
+	}
 	(void)fail_set(f, FAIL_REFUSED, "PostgreSQL",
 	    "the server's data directory is %s, not %s", s->data_directory,
 	    pgdata);

@@ -90,6 +90,9 @@ add_file(struct outside *o, const char *name, struct fail *f)
 	struct stat st;
 
 	if (realpath(name, real) == NULL || stat(real, &st) != 0) {
+		/* A disk that fails is no reason to do without it. */
+		if (errno == EIO || errno == ESTALE)
+			return fail_errno(f, name, "resolve");
 		log_warning("not in the backup: %s: %s", name, strerror(errno));
 		return 0;
 	}

@@ -422,26 +422,31 @@ find_tablespaces(struct walk *w)
 	    w->s->fd, TABLESPACES, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
 	struct dirent *e;
+	int rc = 0;
 
 	if (d == NULL)
 		return failed(w, "open " TABLESPACES);
-	while ((e = readdir(d)) != NULL) {
+	while (errno = 0, (e = readdir(d)) != NULL) {
 		struct stat st;
 		struct spot *more;
 
-		if (!is_tablespace_name(e->d_name) ||
-		    fstatat(dirfd(d), e->d_name, &st, 0) != 0)
+		if (!is_tablespace_name(e->d_name))
 			continue;
-		more = reallocarray(w->spaces, w->n_spaces + 1, sizeof *more);
-		if (more == NULL) {
-			(void)closedir(d);
-			return failed(w, "memory");
+		if (fstatat(dirfd(d), e->d_name, &st, 0) != 0) {
+			if (errno == ENOENT || errno == ENOTDIR)
+				continue;
+			break;
 		}
+		more = reallocarray(w->spaces, w->n_spaces + 1, sizeof *more);
+		if (more == NULL)
+			break;
 		w->spaces = more;
 		more[w->n_spaces++] = (struct spot){ st.st_dev, st.st_ino };
 	}
+	if (errno != 0)
+		rc = failed(w, "read " TABLESPACES);
 	(void)closedir(d);
-	return 0;
+	return rc;
 }
 
 int
