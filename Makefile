@@ -129,9 +129,10 @@ demo:
 	$(MAKE) all
 	tests/demo $(BUILD)/bin
 
-bench: all
+bench: all $(TOOLS)
 	tests/bench/run $(BUILD)/bin
 	tests/bench/backup $(BUILD)/bin
+	tests/bench/plan $(BUILD)/bin
 
 asan:
 	@tests/deps all

@@ -514,6 +514,27 @@ START_TEST(a_place_that_is_there_can_be_prepared_again)
 }
 END_TEST
 
+/* Of a store that has no more than one there is nothing to see. */
+START_TEST(another_handle_leads_to_the_same_place_and_outlives_the_first)
+{
+	struct store *s = open_store(), *again = store_again(s);
+
+	put_text(s, "again/a", "x");
+	if (again != NULL) {
+		ck_assert_str_eq(again->name, s->name);
+		ck_assert_str_eq(again->url, s->url);
+		ck_assert_uint_eq(again->id, s->id);
+		store_free(s);
+		assert_object(again, "again/a", "x", 1);
+		put_text(again, "again/b", "y");
+		s = open_store();
+		assert_object(s, "again/b", "y", 1);
+	}
+	store_free(again);
+	store_free(s);
+}
+END_TEST
+
 START_TEST(a_store_knows_its_name_and_place)
 {
 	struct store *s = open_store(), *again = open_store();
@@ -565,6 +586,7 @@ main(void)
 	        an_object_of_another_process_can_be_settled));
 	add_tests(s, "place",
 	    TESTS(a_place_that_is_there_can_be_prepared_again,
+	        another_handle_leads_to_the_same_place_and_outlives_the_first,
 	        a_store_knows_its_name_and_place));
 	return run_suite(s);
 }

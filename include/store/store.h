@@ -74,6 +74,8 @@ struct store_ops {
 	int (*prepare)(struct store *s, struct fail *f);
 	/* NULL where nobody knows. */
 	int (*space)(struct store *s, uint64_t *bytes, struct fail *f);
+	/* NULL where one handle is all there can be. */
+	struct store *(*again)(const struct store *s);
 	void (*free)(struct store *s);
 };
 
@@ -92,6 +94,12 @@ struct store_args {
 
 /* NULL: the URL is not one that this version can open (FAIL_CONFIG). */
 struct store *store_open(const struct store_args *args, struct fail *f);
+
+/*
+ * Another handle to the same place, for another thread.  It may outlive s.
+ * NULL: none is to be had, go on with the one.
+ */
+struct store *store_again(const struct store *s);
 
 /*
  * A stream that becomes the object when it is finished: 0 done, durable; 1

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "line.h"
+#include "line_facts.h"
 #include "lsn.h"
-#include "object.h"
 #include "waljoin.h"
 
 static int
@@ -44,34 +44,6 @@ line_segment_key(const struct line *l, const struct line_segment *s,
 		layout_wal(&l->index->repo->layout, &s->name, NULL, key);
 }
 
-/* An unreadable header is a finding, not a failure. */
-static int
-load_facts(const struct line *l, struct line_segment *s, struct fail *f)
-{
-	struct repository *r = l->index->repo;
-	struct object_header h;
-	char key[LAYOUT_KEY_MAX];
-	int rc;
-
-	line_segment_key(l, s, key);
-	rc = object_read_header(r->store, &r->layout, key, &h, f);
-	if (rc == 0 && !h.has_facts)
-		rc = fail_set(f, FAIL_DAMAGED, key, "it has no facts");
-	if (rc == 1)
-		rc = fail_set(f, FAIL_DAMAGED, key, "it has vanished");
-	if (rc < 0 && f->kind != FAIL_DAMAGED)
-		return -1;
-	if (rc < 0) {
-		s->damaged = true;
-		(void)snprintf(s->damage, sizeof s->damage, "%.120s", f->cause);
-		return 0;
-	}
-	s->facts = h.facts;
-	s->damaged = h.damaged;
-	(void)snprintf(s->damage, sizeof s->damage, "%s", h.damaged_why);
-	return 0;
-}
-
 /*
  * Does s follow the one before it?  Numbers first, then the facts.  A damaged
  * segment is a run of its own: no recovery leads into it.
@@ -107,11 +79,10 @@ load_all_facts(struct line *l, struct fail *f)
 {
 	struct waljoin j = { 0 };
 
-	for (size_t i = 0; i < l->n; i++) {
-		if (load_facts(l, &l->segment[i], f) != 0)
-			return -1;
+	if (line_facts_load_all(l, f) != 0)
+		return -1;
+	for (size_t i = 0; i < l->n; i++)
 		join(i > 0 ? &l->segment[i - 1] : NULL, &l->segment[i], &j);
-	}
 	return 0;
 }
 
@@ -157,7 +128,7 @@ try_partial(struct line *l, const struct index_object *o,
 		.mtime = o->mtime,
 		.key = o->key,
 		.run = last->run };
-	if (load_facts(l, out, f) != 0)
+	if (line_facts_load(l, out, f) != 0)
 		return -1;
 	*joins = !out->damaged && waljoin_next(&j, &out->facts) == NULL &&
 	    line_last_record(&(struct line){ .segment = out, .n = 1 }, 0, 0) !=

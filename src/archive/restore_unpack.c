@@ -27,6 +27,9 @@
 /* Unneeded bytes between two pieces that are read rather than left out. */
 #define RUN_GAP ((uint64_t)1024 * 1024)
 
+/* Written bytes of a file that are worth a request to the disk. */
+#define FLUSH_STEP ((uint64_t)2 * 1024 * 1024)
+
 #define PROGRESS_MS 200
 
 /* What all workers share. */
@@ -48,6 +51,7 @@ struct unpacker {
 	uint64_t got;                       /* its bytes so far */
 	const struct restore_file *file;    /* that fd is open for */
 	int fd;
+	uint64_t flushed, end; /* of it, behind what was written last */
 };
 
 static int
@@ -82,8 +86,31 @@ open_file(struct unpacker *u, const struct restore_file *file, struct fail *f)
 	if (close_file(u, f) != 0)
 		return -1;
 	u->file = file;
+	u->flushed = u->end = 0;
 	u->fd = restore_open(u->crew->restore, file, O_WRONLY | O_CREAT, f);
 	return u->fd >= 0 ? 0 : -1;
+}
+
+/*
+ * Have the disk begin with what is written, while more is being read: syncfs
+ * at the end then finds little left to do.  Only a hint where the system has
+ * none of it.  0, or -1 with errno.
+ */
+static int
+flush_behind(struct unpacker *u, uint64_t off, uint64_t len)
+{
+	uint64_t from = u->flushed;
+
+	if (off != u->end)
+		from = u->flushed = off;
+	u->end = off + len;
+	if (u->end - from < FLUSH_STEP)
+		return 0;
+	u->flushed = u->end;
+	if (sync_file_range(u->fd, (off_t)from, (off_t)(u->end - from),
+	        SYNC_FILE_RANGE_WRITE) == 0)
+		return 0;
+	return errno == ENOSYS || errno == EINVAL || errno == EPERM ? 0 : -1;
 }
 
 static int
@@ -115,7 +142,9 @@ put(void *arg, const struct manifest_piece *p, const void *bytes, size_t len,
 		return -1;
 	if (io_pwrite(u->fd, bytes, len, off) != 0)
 		return restore_failed(r, file->path, "write", f);
-	return 0;
+	return flush_behind(u, (uint64_t)off, len) == 0
+	    ? 0
+	    : restore_failed(r, file->path, "write back", f);
 }
 
 /* Read one run of pieces, all of one pack. */

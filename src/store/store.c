@@ -27,6 +27,12 @@ store_open(const struct store_args *args, struct fail *f)
 	return s;
 }
 
+struct store *
+store_again(const struct store *s)
+{
+	return s->ops->again != NULL ? s->ops->again(s) : NULL;
+}
+
 struct stream *
 store_put(struct store *s, const char *key, const struct store_attrs *attrs,
     struct fail *f)

@@ -227,6 +227,18 @@ file_free(struct store *store)
 	free(store);
 }
 
+/* It keeps nothing open from one call to the next. */
+static struct store *
+file_again(const struct store *store)
+{
+	struct file_store *s = malloc(sizeof *s);
+
+	if (s == NULL)
+		return NULL;
+	*s = *(const struct file_store *)store;
+	return &s->store;
+}
+
 static const struct store_ops file_ops = {
 	.put = file_put,
 	.front = file_front,
@@ -238,6 +250,7 @@ static const struct store_ops file_ops = {
 	.sweep = file_sweep,
 	.prepare = file_prepare,
 	.space = file_space,
+	.again = file_again,
 	.free = file_free,
 };
 

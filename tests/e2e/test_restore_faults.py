@@ -30,8 +30,9 @@ HARMLESS = {"close", "fadvise64"}
 class Restores:
     """A repository of a lost cluster, restored again and again into new directories."""
 
-    def __init__(self):
+    def __init__(self, statement="SELECT"):
         self.pg, self.repo = small_cluster()
+        self.pg.sql(statement)
         take_backup(self.repo)
         self.pg.sql("INSERT INTO t VALUES (1000)")
         self.pg.archive_all()
@@ -135,6 +136,18 @@ def test_a_store_that_cannot_be_read_fails_the_restore():
     counts = below(restores.repo.store)
     assert refuse(restores, errno.EIO, counts, 8, restores.repo.store) > 300
     assert refuse(restores, errno.ESTALE, counts, 8, restores.repo.store, lasting=True) > 300
+
+
+@time_limit(LIMIT)
+def test_what_is_written_behind_fails_with_the_disk_and_not_where_there_is_no_such_call():
+    rows = "generate_series(1, 60000) i"
+    restores = Restores(f"CREATE TABLE large AS SELECT i, md5(i::text) FROM {rows}")
+    counts = below(restores.destination, {"sync_file_range"})
+    assert refuse(restores, errno.EIO, counts, None, restores.destination) > 0
+    for error in (errno.ENOSYS, errno.EPERM):  # an old system, and a strict container
+        at = At(counts, 0, Fail(error), lasting=True)
+        result = restores.run(at)
+        assert at.victim and result.status == 0, f"{at}\n{result}"
 
 
 def test_everything_else_is_on_the_disk_before_pg_control_has_its_name():
