@@ -13,7 +13,7 @@ struct aws {
 	char *command;
 	char *profile;
 	char *role_arn;
-	char *region;
+	char region[64]; /* empty: not known */
 	struct http_options options;
 	struct http *http; /* made when a source needs it */
 	struct aws_credentials now;

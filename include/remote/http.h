@@ -30,7 +30,8 @@ struct http_options {
 };
 
 struct http_answer {
-	int status; /* 0: there was none */
+	int status;  /* 0: there was none */
+	bool resent; /* libcurl had to begin anew, on another connection */
 	struct headers headers;
 	struct buf body; /* what was not given to the request's out */
 };

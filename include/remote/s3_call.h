@@ -87,6 +87,9 @@ void s3_add_sse_customer(const struct s3 *s, struct headers *h);
 /* Does a 2xx answer bring what an object's bytes come with?  As accept. */
 int s3_accept_object(void *arg, const struct http_answer *a, struct fail *f);
 
+/* By a request that tells a missing key from all else: 0, 1 absent, -1. */
+int s3_exists(struct s3 *s, const char *key, struct fail *f);
+
 /* The ops, by file. */
 struct stream *s3_put(struct store *store, const char *key,
     const struct store_attrs *attrs, struct fail *f);

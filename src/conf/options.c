@@ -216,7 +216,7 @@ static const struct option options[OPT_COUNT] = {
 { OPT_WAL_STORAGE_CLASS, "wal-storage-class", OPTION_TEXT, SCOPE_STORE, CMD_ALL, NULL, 0, 0,
   NULL, NULL, "CLASS", "storage class of WAL" },
 { OPT_SSE, "sse", OPTION_CHOICE, SCOPE_STORE, CMD_ALL,
-  "none|AES256|aws:kms|customer", 0, 0, "none", NULL, "HOW",
+  "none|AES256|aws:kms|customer", 0, 0, NULL, NULL, "HOW",
   "how the service encrypts what it keeps" },
 { OPT_SSE_KEY_ID, "sse-key-id", OPTION_TEXT, SCOPE_STORE, CMD_ALL, NULL, 0, 0,
   NULL, NULL, "ID", "the key of sse = aws:kms" },
@@ -225,7 +225,7 @@ static const struct option options[OPT_COUNT] = {
 { OPT_TAGS, "tags", OPTION_TEXT, SCOPE_STORE, CMD_ALL, NULL, 0, 0,
   NULL, NULL, "K=V&...", "tags of new objects" },
 { OPT_LOCK_MODE, "lock-mode", OPTION_CHOICE, SCOPE_STORE, CMD_ALL,
-  "none|GOVERNANCE|COMPLIANCE", 0, 0, "none", NULL, "MODE",
+  "none|GOVERNANCE|COMPLIANCE", 0, 0, NULL, NULL, "MODE",
   "Object Lock of new objects" },
 { OPT_LOCK_FOR, "lock-for", OPTION_MS, SCOPE_STORE, CMD_ALL,
   NULL, 1000, UINT64_C(3153600000000), "7d", NULL, "DURATION", "how long they are locked" },
@@ -243,7 +243,7 @@ static const struct option options[OPT_COUNT] = {
 { OPT_STALL_TIMEOUT, "stall-timeout", OPTION_MS, SCOPE_STORE, CMD_ALL,
   NULL, 100, 3600000, "20s", NULL, "DURATION", "without 1 KiB in either direction" },
 { OPT_RETRY_FOR, "retry-for", OPTION_MS, SCOPE_STORE, CMD_ALL,
-  NULL, 0, 86400000, "2min", NULL, "DURATION",
+  NULL, 1000, 86400000, "2min", NULL, "DURATION",
   "how long a request is tried again, within the deadline of the run" },
 };
 /* clang-format on */

@@ -234,10 +234,16 @@ aws_new(const struct store_args *args, struct fail *f)
 	    keep(args, "session-token", &a->session_token) != 0 ||
 	    keep(args, "credential-command", &a->command) != 0 ||
 	    keep(args, "profile", &a->profile) != 0 ||
-	    keep(args, "region", &a->region) != 0 ||
 	    keep(args, "role-arn", &a->role_arn) != 0) {
 		aws_free(a);
 		(void)fail_set(f, FAIL_INTERNAL, args->name, "out of memory");
+		return NULL;
+	}
+	if (store_option(args, "region", NULL) != NULL)
+		(void)snprintf(a->region, sizeof a->region, "%s",
+		    store_option(args, "region", NULL));
+	else if (aws_region(args, a->region, sizeof a->region, f) != 0) {
+		aws_free(a);
 		return NULL;
 	}
 	a->options = (struct http_options){ .verify = true,
@@ -271,7 +277,6 @@ aws_free(struct aws *a)
 	forget_text(a->command);
 	free(a->profile);
 	free(a->role_arn);
-	free(a->region);
 	wipe(&a->now, sizeof a->now);
 	free(a);
 }

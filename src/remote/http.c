@@ -79,6 +79,7 @@ http_answer_clear(struct http_answer *a)
 	headers_clear(&a->headers);
 	buf_clear(&a->body);
 	a->status = 0;
+	a->resent = false;
 }
 
 /* A new status line begins a new answer: those before were in passing. */
@@ -125,11 +126,13 @@ take_body(char *bytes, size_t size, size_t n, void *arg)
 	if (!t->judged && judge_body(t) != 0)
 		return 0;
 	if (t->accepted) {
+		int64_t before = clock_monotonic_ms();
+
 		t->failed = stream_write(t->request->out, bytes, len, t->f) !=
 		    0;
 		*t->request->pushed += len;
 		/* What the receiver needed is not the network's time. */
-		t->moved_ms = clock_monotonic_ms();
+		t->moved_ms += clock_monotonic_ms() - before;
 		return t->failed ? 0 : len;
 	}
 	if (t->answer->body.len + len > HTTP_BODY_MAX ||
@@ -174,6 +177,7 @@ rewind_body(void *arg, curl_off_t off, int origin)
 	if (origin != SEEK_SET || off < 0)
 		return CURL_SEEKFUNC_CANTSEEK;
 	t->sent = (uint64_t)off;
+	t->answer->resent = true;
 	return CURL_SEEKFUNC_OK;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Requests made again until their time is over, and their options: http.h. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -23,8 +24,12 @@ int
 http_options_read(
     const struct store_args *args, struct http_options *o, struct fail *f)
 {
-	const char *ca = store_option(args, "ca-file", "");
+	const char *ca = store_option(args, "ca-file", NULL);
 
+	if (ca == NULL)
+		ca = getenv("AWS_CA_BUNDLE");
+	if (ca == NULL)
+		ca = "";
 	*o = (struct http_options){ .deadline = args->deadline };
 	if (snprintf(o->ca_file, sizeof o->ca_file, "%s", ca) >=
 	    (int)sizeof o->ca_file)

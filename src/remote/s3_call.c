@@ -129,13 +129,17 @@ make(void *arg, struct http_request *r, struct fail *f)
 	return rc;
 }
 
-/* Is it from S3 at all?  What stands between us answers in HTML. */
+/*
+ * Is it from S3 at all?  What stands between us answers in HTML; but so does
+ * Swift, in name, where the answer has no body.
+ */
 static bool
 is_html(const struct http_answer *a)
 {
 	const char *type = headers_get(&a->headers, "Content-Type");
 
-	return type != NULL && strncasecmp(type, "text/html", 9) == 0;
+	return type != NULL && strncasecmp(type, "text/html", 9) == 0 &&
+	    headers_get(&a->headers, "x-amz-request-id") == NULL;
 }
 
 static int

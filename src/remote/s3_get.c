@@ -50,9 +50,12 @@ s3_get(struct store *store, const char *key, uint64_t off, uint64_t len,
 	return rc;
 }
 
-/* HEAD has no words for what is missing: the key, or the bucket? */
-static int
-prove_absence(struct s3 *s, const char *key, struct fail *f)
+/*
+ * HEAD has no words for what is missing: the key, or the bucket?  GET of the
+ * first byte has.
+ */
+int
+s3_exists(struct s3 *s, const char *key, struct fail *f)
 {
 	struct s3_call c = {
 		.s3 = s, .method = "GET", .action = "s3:GetObject", .key = key
@@ -62,9 +65,8 @@ prove_absence(struct s3 *s, const char *key, struct fail *f)
 	headers_add(&c.headers, "Range", "bytes=0-0");
 	s3_add_sse_customer(s, &c.headers);
 	rc = s3_call(&c, f);
-	if (rc == 0 || (rc == 1 && c.answer.status != 404))
-		rc = fail_set(f, FAIL_TRANSIENT, c.object,
-		    "it appeared while it was asked for");
+	if (rc == 1 && c.answer.status != 404)
+		rc = 0;
 	s3_call_clear(&c);
 	return rc;
 }
@@ -80,11 +82,11 @@ check_head(struct s3_call *c, const struct http_answer *a, struct fail *f)
 	return 1;
 }
 
-int
-s3_stat(struct store *store, const char *key, struct store_info *info,
-    struct fail *f)
+/* 0, 1 not there (whatever that means), -1 */
+static int
+head(struct s3 *s, const char *key, struct store_info *info, struct fail *f)
 {
-	struct s3_call c = { .s3 = (struct s3 *)store,
+	struct s3_call c = { .s3 = s,
 		.method = "HEAD",
 		.action = "s3:GetObject",
 		.key = key,
@@ -92,7 +94,7 @@ s3_stat(struct store *store, const char *key, struct store_info *info,
 	const char *modified;
 	int rc;
 
-	s3_add_sse_customer(c.s3, &c.headers);
+	s3_add_sse_customer(s, &c.headers);
 	rc = s3_call(&c, f);
 	if (rc == 0) {
 		modified = headers_get(&c.answer.headers, "Last-Modified");
@@ -101,7 +103,29 @@ s3_stat(struct store *store, const char *key, struct store_info *info,
 		info->mtime = modified != NULL ? s3_time(modified) : 0;
 	}
 	s3_call_clear(&c);
-	return rc == 1 ? prove_absence((struct s3 *)store, key, f) : rc;
+	return rc;
+}
+
+int
+s3_stat(struct store *store, const char *key, struct store_info *info,
+    struct fail *f)
+{
+	struct s3 *s = (struct s3 *)store;
+	char object[STORE_KEY_MAX + 1024];
+	int rc;
+
+	/* It may come, or go, between two questions. */
+	for (int i = 0; i < 3; i++) {
+		rc = head(s, key, info, f);
+		if (rc != 1)
+			return rc;
+		rc = s3_exists(s, key, f);
+		if (rc != 0)
+			return rc;
+	}
+	store_object_name(store, key, object, sizeof object);
+	return fail_set(f, FAIL_TRANSIENT, object,
+	    "the service says that it is there, and that it is not");
 }
 
 /* What it says is deleted may never have been there. */

@@ -221,7 +221,7 @@ put_whole(struct s3_put *p, bool conditional, struct fail *f)
 	if (rc < 0 && c.answer.status == 501 && conditional)
 		rc = not_conditional(&c, f);
 	/* An earlier try whose answer was lost may have been a success. */
-	if (rc == 1 && c.tries > 1)
+	if (rc == 1 && (c.tries > 1 || c.answer.resent))
 		rc = is_ours(p, f);
 	s3_call_clear(&c);
 	return rc == 0 ? s3_put_check_lock(p, f) : rc;
@@ -231,8 +231,7 @@ put_whole(struct s3_put *p, bool conditional, struct fail *f)
 static int
 put_alone(struct s3_put *p, struct fail *f)
 {
-	struct store_info info;
-	int rc = s3_stat(&p->s3->store, p->key, &info, f);
+	int rc = s3_exists(p->s3, p->key, f);
 
 	if (rc != 1)
 		return rc == 0 ? 1 : -1;
@@ -249,8 +248,7 @@ put_alone(struct s3_put *p, struct fail *f)
 static int
 copy_aside(struct s3_put *p, struct fail *f)
 {
-	struct store_info info;
-	int rc = s3_stat(&p->s3->store, p->aside, &info, f);
+	int rc = s3_exists(p->s3, p->aside, f);
 
 	if (rc != 1)
 		return rc == 0 ? 1 : -1;

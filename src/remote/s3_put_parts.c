@@ -241,13 +241,12 @@ s3_put_complete(struct s3_put *p, struct fail *f)
 		.key = p->key,
 		.query = query,
 		.check = check_complete };
-	struct store_info info;
 	struct buf body = { 0 };
 	int rc = spool_len(p->body) > 0 ? s3_put_part(p, f) : 0;
 
 	/* Not every service looks at the condition of this request. */
 	if (rc == 0)
-		rc = s3_stat(&p->s3->store, p->key, &info, f);
+		rc = s3_exists(p->s3, p->key, f);
 	if (rc <= 0)
 		return rc == 0 ? 1 : -1;
 	if (list_parts(p, &body) != 0) {
@@ -262,7 +261,8 @@ s3_put_complete(struct s3_put *p, struct fail *f)
 		headers_add(&c.headers, "If-None-Match", "*");
 	rc = s3_call(&c, f);
 	/* Gone, or there: an earlier try may have been a success. */
-	if (rc == 1 && c.tries == 1 && c.answer.status == 412) {
+	if (rc == 1 && c.tries == 1 && !c.answer.resent &&
+	    c.answer.status == 412) {
 		s3_call_clear(&c);
 		buf_clear(&body);
 		return 1;

@@ -67,7 +67,7 @@ class Sandbox:
         self.source = self.path / "src"
         self.work = self.path / "work"
         self.templates = self.path / "templates"
-        self._user = user = unprivileged_user()
+        self.user = self._user = user = unprivileged_user()
         self._directories = itertools.count(1)
         self.options = _drop_options(user)
         self.home = user.pw_dir if user else os.environ.get("HOME", "/")

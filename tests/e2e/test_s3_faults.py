@@ -1,0 +1,318 @@
+# SPDX-License-Identifier: PostgreSQL
+"""What walpush and walfetch do when an S3 service, or what stands before it, fails."""
+
+import re
+import time
+
+from walvault_test import Repository
+from walvault_test.certificates import Authority
+from walvault_test.cases import new_directory
+from walvault_test.fetching import Asker
+from walvault_test.scripted import (
+    ALWAYS,
+    ScriptedS3,
+    breaks_off,
+    changes_a_byte,
+    does_it_and_hangs_up,
+    error,
+    hangs,
+    html,
+    resets,
+    says,
+)
+from walvault_test.stopped import stopped_cluster
+
+SECRET = "averysecretsecretkey"
+
+
+class Scripted:
+    """A stopped cluster, its repository on a scripted service, and both in one place."""
+
+    def __init__(self, server=None, init=True, **section):
+        self.server = server or ScriptedS3()
+        self.pg, self.names = stopped_cluster()
+        secret = new_directory("secret") / "key"
+        secret.write_text(f"{SECRET}\n", encoding="ascii")
+        self.repo = Repository(
+            self.pg,
+            timeout="20s",
+            section={
+                **{"url": "s3://bucket/some/prefix", "endpoint": self.server.endpoint},
+                **{"access_key_id": "AKIDSCRIPTED", "secret_key_file": secret},
+                **section,
+            },
+        )
+        if init:
+            self.repo.init()
+            self.server.calm()
+
+    def push(self, n=0, status=0, **options):
+        result = self.repo.walpush(f"pg_wal/{self.names[n]}", **options)
+        assert SECRET not in result.err, result
+        return result.expect(status)
+
+    def fetch(self, n=0, status=0):
+        """As a server in recovery asks."""
+        asker = Asker(self.repo, "recovery")
+        result = asker.fetch(self.names[n])
+        assert SECRET not in result.err, result
+        result.expect(status)
+        if status == 0:
+            there = asker.destination.read_bytes()
+            assert there == (self.pg.data / "pg_wal" / self.names[n]).read_bytes()
+        return result
+
+    def wal(self, method):
+        return self.server.asked(f"^{method}.*/wal/")
+
+
+def test_a_push_is_one_put_and_a_fetch_is_one_get():
+    s = Scripted()
+    s.push()
+    assert len(s.wal("PUT")) == 1 and len(s.wal("")) == 1, s.server.asked()
+    assert len(s.server.asked()) == 3, s.server.asked()
+    assert all(line.startswith("GET ") for line in s.server.asked()[:2]), s.server.asked()
+    s.server.calm()
+    s.fetch()
+    assert len(s.wal("GET")) == 1 and len(s.wal("")) == 1, s.server.asked()
+    assert not s.server.asked("list-type|^HEAD"), s.server.asked()
+
+
+def test_what_may_heal_is_tried_again():
+    healing = {
+        "503": says(error(503, "SlowDown", "please reduce your request rate")),
+        "500": says(error(500, "InternalError")),
+        "502": says(html(502)),
+        "429": says(error(429, "TooManyRequests")),
+        "408": says(error(408, "RequestTimeout")),
+        "400": says(error(400, "RequestTimeout")),
+        "409": says(error(409, "ConditionalRequestConflict")),
+        "reset": resets,
+        "login": says(html(200)),
+        "error with 200": says(error(200, "InternalError")),
+    }
+    s = Scripted()
+    for n, (name, fault) in enumerate(healing.items()):
+        s.server.calm()
+        s.server.objects = {k: v for k, v in s.server.objects.items() if "/wal/" not in k}
+        s.server.on("PUT .*/wal/", fault, times=2)
+        result = s.push()
+        assert len(s.wal("PUT")) == 3, (name, s.server.asked())
+        assert "trying again" in result.err, result
+        s.server.on("GET .*/wal/", fault, times=2)
+        s.fetch()
+        assert len(s.wal("GET")) == 3, (name, s.server.asked())
+
+
+def test_what_cannot_heal_is_not_tried_again():
+    final = {
+        "SignatureDoesNotMatch": (403, "the secret key does not belong"),
+        "InvalidAccessKeyId": (403, "does not know this access key"),
+        "AccessDenied": (403, "s3:PutObject"),
+        "NoSuchBucket": (404, "there is no bucket 'bucket'"),
+        "InvalidArgument": (400, ""),
+    }
+    s = Scripted()
+    for code, (status, hint) in final.items():
+        s.server.calm()
+        s.server.on("PUT .*/wal/", says(error(status, code, "no")), times=ALWAYS)
+        result = s.push(status=(1, 3))
+        assert len(s.wal("PUT")) == 1, (code, s.server.asked())
+        assert code in result.err and hint in result.err, result
+
+
+def test_a_service_that_stays_away_is_given_up_within_the_deadline():
+    s = Scripted()
+    s.repo.configure(timeout="3s")
+    for fault in (says(error(503, "SlowDown")), hangs, says(html(503, "", **{"Retry-After": "999"}))):
+        s.server.calm()
+        s.server.on("/wal/", fault, times=ALWAYS)
+        began = time.monotonic()
+        s.push(status=1)
+        s.fetch(status=200)
+        assert time.monotonic() - began < 12
+    s.server.calm()
+    s.push()
+
+
+def test_retry_after_is_obeyed():
+    s = Scripted()
+    s.server.on("PUT .*/wal/", says(html(503, "", **{"Retry-After": "2"})))
+    began = time.monotonic()
+    s.push()
+    assert 2 <= time.monotonic() - began < 15
+
+
+def test_a_put_whose_answer_was_lost_is_recognised_as_our_own():
+    s = Scripted()
+    s.server.on("PUT .*/wal/", does_it_and_hangs_up)
+    result = s.push()
+    assert "was there already" not in result.err, result
+    assert len(s.wal("PUT")) == 2 and len(s.wal("GET")) == 1, s.server.asked()
+    s.fetch()
+
+
+def test_an_answer_that_breaks_off_is_taken_up_where_it_did():
+    s = Scripted()
+    s.push()
+    size = len(next(v for k, v in s.server.objects.items() if "/wal/" in k))
+    for after in (1, 100, size // 2, size - 1):
+        for reset in (False, True):
+            s.server.calm()
+            s.server.on("GET .*/wal/", breaks_off(after, reset))
+            s.fetch()
+            ranges = [r.headers.get("range") for r in s.server.requests if "/wal/" in r.path]
+            assert ranges[0] is None and len(ranges) == 2, ranges
+            # A reset may throw away what was sent before it.
+            assert ranges[1] is None or int(re.search(r"\d+", ranges[1])[0]) <= after, ranges
+
+
+def test_a_slow_drip_is_a_stall():
+    s = Scripted(stall_timeout="1s")
+    s.push()
+    s.server.on("GET .*/wal/", breaks_off(10**6, drip=0.05))
+    result = s.fetch()
+    assert "stall_timeout" in result.err, result
+
+
+def test_an_answer_that_does_not_begin_is_not_waited_for():
+    s = Scripted(answer_timeout="1s")
+    s.push()
+    s.server.on("GET .*/wal/", hangs)
+    result = s.fetch()
+    assert "answer_timeout" in result.err, result
+
+
+def test_damaged_bytes_are_not_handed_out():
+    s = Scripted()
+    s.push()
+    s.server.on("GET .*/wal/", changes_a_byte(20000), times=ALWAYS)
+    s.fetch(status=200)
+
+
+def test_only_the_service_itself_proves_an_absence():
+    s = Scripted()
+    s.fetch(n=1, status=1)
+    s.repo.configure(timeout="3s")
+    liars = (
+        says(html(404)),
+        says(html(200)),
+        says(error(404, "NoSuchBucket")),
+        says(error(403, "AccessDenied")),
+        says(error(404, "SomethingElse")),
+        says(html(302, "", Location="http://127.0.0.1:1/login")),
+        says(html(511)),
+        resets,
+    )
+    for liar in liars:
+        s.server.calm()
+        s.server.on("GET .*/wal/", liar, times=ALWAYS)
+        s.fetch(n=1, status=200)
+
+
+def test_another_regions_bucket_is_named():
+    s = Scripted(region="eu-central-1")
+    for answer in (
+        error(400, "AuthorizationHeaderMalformed", "wrong", Region="us-west-2"),
+        error(301, "PermanentRedirect", headers={"x-amz-bucket-region": "us-west-2"}),
+    ):
+        s.server.calm()
+        s.server.on("PUT .*/wal/", says(answer), times=ALWAYS)
+        result = s.push(status=3)
+        assert "set region = us-west-2" in result.err, result
+        assert len(s.wal("PUT")) == 1
+
+
+def test_a_wrong_clock_is_told_with_its_difference():
+    s = Scripted()
+    late = {"Date": "Fri, 20 Nov 2015 02:00:00 GMT"}
+    answer = error(403, "RequestTimeTooSkewed", "too large", headers=late)
+    s.server.on("PUT .*/wal/", says(answer), times=ALWAYS)
+    result = s.push(status=1)
+    assert "clock" in result.err, result
+
+
+def test_a_service_that_cannot_create_conditionally_is_refused_unless_told():
+    server = ScriptedS3()
+    server.on("PUT", says(error(501, "NotImplemented")), times=ALWAYS)
+    s = Scripted(server, init=False)
+    result = s.repo.walvault("init").expect(3)
+    assert "single_writer" in result.err, result
+    ignoring = Scripted(ScriptedS3(conditional=False), init=False)
+    result = ignoring.repo.walvault("init").expect(3)
+    assert "ignores If-None-Match" in result.err and "single_writer" in result.err, result
+    alone = Scripted(ScriptedS3(conditional=False), single_writer="yes")
+    alone.push()
+    alone.fetch()
+    alone.push()
+    other = alone.repo.object_path(alone.names[0])
+    path = f"/bucket/some/prefix/{other.relative_to(alone.repo.store)}"
+    alone.server.objects[path] = alone.server.objects[path][::-1]
+    before = alone.server.objects[path]
+    assert before, "the same name with other bytes is set aside, not overwritten"
+
+
+def test_tls_is_verified():
+    authority = Authority(new_directory("tls"))
+    stranger = Authority(new_directory("tls"))
+    good, wrong = authority.issue(), authority.issue("wrong", ["DNS:other.example"])
+    s = Scripted(ScriptedS3(good), ca_file=authority.ca)
+    s.push()
+    s.fetch()
+    s.repo.section["ca_file"] = stranger.ca
+    s.repo.configure()
+    result = s.push(n=1, status=3)
+    assert "certificate" in result.err, result
+    s.repo.section.update(ca_file=authority.ca, endpoint=ScriptedS3(wrong).endpoint)
+    s.repo.configure()
+    s.push(n=1, status=3)
+    s.repo.section.update(verify_tls="off", endpoint=s.server.endpoint, ca_file=stranger.ca)
+    s.repo.configure()
+    result = s.push(n=1)
+    assert "verify_tls = off" in result.err, result
+
+
+def test_credentials_that_end_are_asked_for_again():
+    directory = new_directory("credentials")
+    count = directory / "count"
+    command = directory / "command"
+    command.write_text(
+        f"""#!/bin/sh
+echo x >> {count}
+n=$(wc -l < {count})
+printf '{{"Version": 1, "AccessKeyId": "AKID%s", "SecretAccessKey": "{SECRET}",' $n
+printf '"SessionToken": "token%s", "Expiration": "2999-01-01T00:00:00Z"}}' $n
+""",
+        encoding="ascii",
+    )
+    command.chmod(0o755)
+    s = Scripted()
+    del s.repo.section["access_key_id"], s.repo.section["secret_key_file"]
+    s.repo.section["credential_command"] = command
+    s.repo.configure()
+    s.server.on("PUT .*/wal/", says(error(400, "ExpiredToken", "it has ended")))
+    s.push()
+    tokens = [r.headers["x-amz-security-token"] for r in s.server.requests]
+    assert tokens[-2:] == ["token1", "token2"], tokens
+    command.write_text("#!/bin/sh\necho something\nexit 3\n", encoding="ascii")
+    result = s.push(n=1, status=1)
+    assert "credential_command" in result.err and "status 3" in result.err, result
+
+
+def test_a_proxy_of_the_environment_is_used():
+    proxy = ScriptedS3()
+    s = Scripted(proxy, init=False, endpoint="http://s3.example.invalid")
+    via = {"http_proxy": proxy.endpoint, "no_proxy": ""}
+    s.repo.walvault("init", env=via).expect(0)
+    s.push(env=via)
+    assert proxy.requests[-1].headers["host"] == "s3.example.invalid"
+
+
+def test_secrets_are_neither_shown_nor_taken_from_files():
+    s = Scripted(init=False)
+    shown = s.repo.walvault("config", env={"WALVAULT_STORE_LOCAL_SECRET_KEY": SECRET}).expect(0)
+    assert "secret_key" in shown.out and SECRET not in shown.out, shown
+    s.repo.section["secret_key"] = SECRET
+    s.repo.configure()
+    result = s.repo.walvault("config").expect(3)
+    assert SECRET not in result.err and "secret_key_file" in result.err, result
