@@ -445,6 +445,48 @@ START_TEST(a_failure_of_the_receiver_is_not_taken_for_the_stores)
 }
 END_TEST
 
+/* Asks the store for something else before it takes more. */
+struct curious {
+	struct stream stream;
+	struct store *store;
+	unsigned asked;
+};
+
+static int
+curious_write(struct stream *s, const void *bytes, size_t len, struct fail *f)
+{
+	struct curious *c = (struct curious *)s;
+	struct store_info info;
+	struct buf got;
+
+	(void)bytes;
+	(void)len;
+	c->asked++;
+	require(store_stat(c->store, "curious/b", &info, f) == 0);
+	require(get_range(c->store, "curious/b", 0, STORE_ALL, &got, f) == 0);
+	require(got.len == 5 && memcmp(got.data, "small", 5) == 0);
+	buf_clear(&got);
+	assert_listing(c->store, "curious/", "curious/a curious/b ");
+	return 0;
+}
+
+START_TEST(a_store_answers_while_it_gives)
+{
+	static const struct stream_ops ops = { .write = curious_write };
+	static uint8_t bytes[600000];
+	struct curious c = { .stream.ops = &ops, .store = open_store() };
+	struct fail f = { 0 };
+
+	ck_assert_int_eq(
+	    put_bytes(c.store, "curious/a", bytes, sizeof bytes, NULL, &f), 0);
+	put_text(c.store, "curious/b", "small");
+	ck_assert_int_eq(
+	    store_get(c.store, "curious/a", 0, STORE_ALL, &c.stream, &f), 0);
+	ck_assert_uint_gt(c.asked, 0);
+	store_free(c.store);
+}
+END_TEST
+
 START_TEST(what_was_never_put_is_absent)
 {
 	struct store *s = open_store();
@@ -691,8 +733,8 @@ main(void)
 	        the_one_that_finishes_first_has_the_key,
 	        of_many_writers_exactly_one_wins, any_range_can_be_got,
 	        a_failure_of_the_receiver_is_not_taken_for_the_stores,
-	        what_was_never_put_is_absent, what_is_deleted_is_absent,
-	        large_objects_are_put_and_got,
+	        a_store_answers_while_it_gives, what_was_never_put_is_absent,
+	        what_is_deleted_is_absent, large_objects_are_put_and_got,
 	        what_is_large_and_abandoned_leaves_nothing,
 	        keys_may_hold_every_printable_character));
 	add_tests(s, "front",

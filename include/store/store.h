@@ -12,7 +12,8 @@
  *	- "no such object" is said only by a store that was reached; a missing
  *	  bucket or an unmounted directory is a failure.
  *
- * A store may be used by one thread at a time.
+ * A store may be used by one thread at a time; who takes what it gives may
+ * ask it for something else meanwhile.
  */
 #ifndef WALVAULT_STORE_STORE_H
 #define WALVAULT_STORE_STORE_H

@@ -15,6 +15,8 @@
 struct http {
 	const struct http_options *options;
 	CURL *curl;
+	bool busy;          /* a request is under way */
+	struct http *inner; /* for those made by who takes its answer */
 	char error[CURL_ERROR_SIZE];
 };
 
@@ -69,6 +71,7 @@ http_free(struct http *h)
 {
 	if (h == NULL)
 		return;
+	http_free(h->inner);
 	curl_easy_cleanup(h->curl);
 	free(h);
 }
@@ -346,6 +349,19 @@ tell(struct attempt *t, CURLcode code)
 	}
 }
 
+/* The answer's receiver asks for something else before it takes more. */
+static int
+try_inside(struct http *h, const struct http_request *r, const char *object,
+    struct http_answer *a, struct fail *f)
+{
+	if (h->inner == NULL)
+		h->inner = http_new(h->options);
+	if (h->inner != NULL)
+		return http_try(h->inner, r, object, a, f);
+	(void)fail_set(f, FAIL_INTERNAL, object, "out of memory");
+	return -1;
+}
+
 int
 http_try(struct http *h, const struct http_request *r, const char *object,
     struct http_answer *a, struct fail *f)
@@ -358,10 +374,13 @@ http_try(struct http *h, const struct http_request *r, const char *object,
 		.object = object,
 		.moved_ms = now,
 		.uploaded_ms = now };
-	struct curl_slist *list = header_list(r);
+	struct curl_slist *list;
 	long status = 0;
 	CURLcode code;
 
+	if (h->busy)
+		return try_inside(h, r, object, a, f);
+	list = header_list(r);
 	if (list == NULL || r->headers.failed) {
 		curl_slist_free_all(list);
 		(void)fail_set(f, FAIL_INTERNAL, object, "out of memory");
@@ -373,7 +392,9 @@ http_try(struct http *h, const struct http_request *r, const char *object,
 	set_callbacks(h->curl, &t);
 	set_method(h->curl, r);
 	(void)curl_easy_setopt(h->curl, CURLOPT_HTTPHEADER, list);
+	h->busy = true;
 	code = curl_easy_perform(h->curl);
+	h->busy = false;
 	(void)curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &status);
 	curl_slist_free_all(list);
 	if (t.failed)
