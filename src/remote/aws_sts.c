@@ -241,7 +241,9 @@ aws_assume_role(struct aws *a, const char *role,
 	struct buf form = { 0 };
 	int rc;
 
-	if (mine == NULL || begin_form(&form, "AssumeRole", role) != 0 ||
+	if (mine == NULL)
+		return fail_set(f, FAIL_INTERNAL, a->name, "out of memory");
+	if (begin_form(&form, "AssumeRole", role) != 0 ||
 	    buf_append_u8(&form, 0) != 0)
 		rc = fail_set(f, FAIL_INTERNAL, a->name, "out of memory");
 	else
@@ -251,8 +253,7 @@ aws_assume_role(struct aws *a, const char *role,
 		(void)snprintf(
 		    out->source, sizeof out->source, "role %.100s", role);
 	}
-	if (mine != NULL)
-		wipe(mine, sizeof *mine);
+	wipe(mine, sizeof *mine);
 	free(mine);
 	buf_clear(&form);
 	return rc;

@@ -7,8 +7,8 @@
 #include "s3_call.h"
 #include "xml.h"
 
-/* Seconds of difference that a signature survives are 900. */
-#define SKEW_TOLD 60
+/* Seconds of difference that a signature survives. */
+#define SKEW_MAX INT64_C(900)
 
 static int
 take_element(void *arg, const char *path, const char *text)
@@ -89,8 +89,8 @@ denied(struct s3_call *c, const struct http_answer *a, struct fail *f)
 	int64_t ahead = skew(c, a);
 
 	describe(c, a, FAIL_DENIED, f);
-	if (strcmp(code, "RequestTimeTooSkewed") == 0 ||
-	    ahead > 15 * SKEW_TOLD || ahead < -15 * SKEW_TOLD)
+	if (strcmp(code, "RequestTimeTooSkewed") == 0 || ahead > SKEW_MAX ||
+	    ahead < -SKEW_MAX)
 		(void)fail_hint(f,
 		    "this host's clock is %lld s %s the service's: set it",
 		    (long long)(ahead < 0 ? -ahead : ahead),

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: PostgreSQL
 """What walpush and walfetch do when an S3 service, or what stands before it, fails."""
 
+import json
 import re
 import time
+import urllib.parse
 
 from walvault_test import Repository
 from walvault_test.certificates import Authority
@@ -10,6 +12,7 @@ from walvault_test.cases import new_directory
 from walvault_test.fetching import Asker
 from walvault_test.scripted import (
     ALWAYS,
+    Answer,
     ScriptedS3,
     breaks_off,
     changes_a_byte,
@@ -316,3 +319,164 @@ def test_secrets_are_neither_shown_nor_taken_from_files():
     s.repo.configure()
     result = s.repo.walvault("config").expect(3)
     assert SECRET not in result.err and "secret_key_file" in result.err, result
+
+
+# -- credentials that are asked for over the network --
+
+
+class Giver:
+    """A service that gives credentials: AWS's own are scripted after its documentation."""
+
+    def __init__(self):
+        self.server = ScriptedS3()
+        self.given = 0
+        self.server.answer = self.answer
+        self.endpoint = self.server.endpoint
+
+    def _next(self, expiration="2999-01-01T00:00:00Z"):
+        self.given += 1
+        return {
+            "AccessKeyId": f"AKIDGIVEN{self.given}",
+            "SecretAccessKey": SECRET,
+            "SessionToken": f"token{self.given}",
+            "Token": f"token{self.given}",
+            "Expiration": expiration,
+        }
+
+    def answer(self, request):
+        if request.path == "/latest/api/token":
+            assert request.method == "PUT", request
+            assert request.headers["x-aws-ec2-metadata-token-ttl-seconds"], request
+            return Answer(200, b"session==")
+        if request.path.startswith("/latest/meta-data/"):
+            if request.headers.get("x-aws-ec2-metadata-token") != "session==":
+                return Answer(401)
+            if request.path.endswith("/"):
+                return Answer(200, b"backup-role")
+            assert request.path.endswith("/backup-role"), request
+            return Answer(200, json.dumps(self._next()).encode())
+        if request.path == "/container":
+            if request.headers.get("authorization") != "container token":
+                return Answer(403, b'{"message": "no"}')
+            return Answer(200, json.dumps(self._next()).encode())
+        return self._sts(urllib.parse.parse_qs(request.body.decode()), request)
+
+    def _sts(self, form, request):
+        action = form["Action"][0]
+        assert form["RoleArn"] == ["arn:aws:iam::1:role/x"] and form["RoleSessionName"], form
+        if action == "AssumeRole":
+            assert "Credential=AKIDSCRIPTED/" in request.headers["authorization"], request
+            assert "/sts/aws4_request" in request.headers["authorization"], request
+        elif form["WebIdentityToken"] != ["a.b.c"] or "authorization" in request.headers:
+            return Answer(
+                400,
+                b"<ErrorResponse><Error><Code>InvalidIdentityToken</Code>"
+                b"<Message>it is not one</Message></Error></ErrorResponse>",
+            )
+        fields = "".join(f"<{name}>{value}</{name}>" for name, value in self._next().items())
+        body = f"<{action}Response><{action}Result><Credentials>{fields}</Credentials>"
+        body += f"</{action}Result></{action}Response>"
+        return Answer(200, body.encode())
+
+
+def given_by(giver, env, keep=(), **section):
+    """Pushes with credentials that only the environment leads to; the request it made."""
+    s = Scripted(init=False, **section)
+    for name in {"access_key_id", "secret_key_file"} - set(keep):
+        del s.repo.section[name]
+    s.repo.configure()
+    home = {"HOME": str(new_directory("home"))}
+    s.repo.walvault("init", env={**home, **env}).expect(0)
+    s.push(env={**home, **env})
+    last = s.server.requests[-1]
+    assert f"Credential=AKIDGIVEN{giver.given}/" in last.headers["authorization"], last
+    assert last.headers["x-amz-security-token"] == f"token{giver.given}", last
+    return s
+
+
+def test_the_machine_gives_credentials():
+    giver = Giver()
+    given_by(giver, {"AWS_EC2_METADATA_SERVICE_ENDPOINT": giver.endpoint})
+
+
+def test_the_container_gives_credentials():
+    giver = Giver()
+    token = new_directory("token") / "token"
+    token.write_text("container token\n", encoding="ascii")
+    uri = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{giver.endpoint}/container"}
+    given_by(giver, {**uri, "AWS_CONTAINER_AUTHORIZATION_TOKEN": "container token"})
+    s = given_by(giver, {**uri, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(token)})
+    result = s.push(n=1, status=1, env={**uri, "AWS_CONTAINER_AUTHORIZATION_TOKEN": "wrong"})
+    assert "the container's credentials: answered 403" in result.err, result
+    away = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://example.com/container"}
+    result = s.push(n=1, status=3, env=away)
+    assert "neither https nor" in result.err, result
+
+
+def test_a_web_identity_is_changed_for_credentials():
+    giver = Giver()
+    token = new_directory("token") / "token"
+    token.write_text("a.b.c\n", encoding="ascii")
+    env = {
+        "AWS_WEB_IDENTITY_TOKEN_FILE": str(token),
+        "AWS_ROLE_ARN": "arn:aws:iam::1:role/x",
+        "AWS_ENDPOINT_URL_STS": giver.endpoint,
+    }
+    s = given_by(giver, env)
+    token.write_text("another\n", encoding="ascii")
+    result = s.push(n=1, status=1, env=env)
+    assert "InvalidIdentityToken: it is not one" in result.err and "another" not in result.err
+
+
+def test_a_role_is_assumed():
+    giver = Giver()
+    env = {"AWS_ENDPOINT_URL_STS": giver.endpoint}
+    both = ("access_key_id", "secret_key_file")
+    given_by(giver, env, keep=both, role_arn="arn:aws:iam::1:role/x")
+
+
+def test_profiles_are_read():
+    giver = Giver()
+    home = new_directory("home")
+    (home / "credentials").write_text(
+        f"# a comment\n[other]\naws_access_key_id = NO\n\n[backup]\n"
+        f"aws_access_key_id = AKIDSCRIPTED\naws_secret_access_key={SECRET}\n",
+        encoding="ascii",
+    )
+    (home / "config").write_text(
+        "[default]\nregion = nowhere\n[profile backup]\nregion = eu-north-1\n"
+        "[profile through]\nrole_arn = arn:aws:iam::1:role/x\nsource_profile = backup\n"
+        "[profile printed]\ncredential_process = echo '{\"Version\": 1, "
+        '"AccessKeyId": "AKIDPRINTED", "SecretAccessKey": "x"}\'\n',
+        encoding="ascii",
+    )
+    env = {
+        "AWS_SHARED_CREDENTIALS_FILE": str(home / "credentials"),
+        "AWS_CONFIG_FILE": str(home / "config"),
+        "AWS_ENDPOINT_URL_STS": giver.endpoint,
+    }
+    expected = {
+        "backup": "Credential=AKIDSCRIPTED/",
+        "through": "Credential=AKIDGIVEN1/",
+        "printed": "Credential=AKIDPRINTED/",
+    }
+    for profile, credential in expected.items():
+        s = Scripted(init=False, profile=profile)
+        del s.repo.section["access_key_id"], s.repo.section["secret_key_file"]
+        s.repo.configure()
+        s.repo.walvault("init", env=env).expect(0)
+        authorization = s.server.requests[0].headers["authorization"]
+        assert credential in authorization, authorization
+        region = "eu-north-1" if profile == "backup" else "us-east-1"
+        assert f"/{region}/s3/" in authorization, authorization
+        giver.given = 0
+
+
+def test_without_credentials_the_way_to_them_is_told():
+    s = Scripted(init=False)
+    del s.repo.section["access_key_id"], s.repo.section["secret_key_file"]
+    s.repo.configure()
+    env = {"AWS_EC2_METADATA_DISABLED": "true", "HOME": str(new_directory("home"))}
+    result = s.repo.walvault("init", env=env).expect(3)
+    assert "no credentials are found" in result.err and "secret_key_file" in result.err, result
+    assert not s.server.requests
