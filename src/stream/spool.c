@@ -142,7 +142,7 @@ spool_read(struct spool *s, uint64_t off, void *bytes, size_t len, size_t *n,
 		return 0;
 	got = io_pread(s->fd, bytes, len, (off_t)(off - s->memory.len));
 	if (got < 0)
-		return fail_errno(f, spool_dir(s), "temporary file");
+		return fail_errno(f, s->dir, "temporary file");
 	*n = (size_t)got;
 	return 0;
 }

@@ -6,7 +6,7 @@ import re
 import time
 import urllib.parse
 
-from walvault_test import Repository
+from walvault_test import BaseCopy, Postgres, Repository, time_limit
 from walvault_test.certificates import Authority
 from walvault_test.cases import new_directory
 from walvault_test.fetching import Asker
@@ -480,3 +480,55 @@ def test_without_credentials_the_way_to_them_is_told():
     result = s.repo.walvault("init", env=env).expect(3)
     assert "no credentials are found" in result.err and "secret_key_file" in result.err, result
     assert not s.server.requests
+
+
+# -- a real server in recovery --
+
+
+@time_limit(600)
+def test_a_recovery_stops_at_whatever_the_service_does_and_goes_on_later():
+    server = ScriptedS3()
+    secret = new_directory("secret") / "key"
+    secret.write_text(SECRET, encoding="ascii")
+    pg = Postgres.create(15, segsize_mib=1, autovacuum="off")
+    repo = Repository(
+        pg,
+        timeout="2s",
+        section={
+            **{"url": "s3://bucket/recovery", "endpoint": server.endpoint},
+            **{"access_key_id": "AKIDSCRIPTED", "secret_key_file": secret},
+        },
+    )
+    repo.enable_archiving()
+    pg.start()
+    repo.init()
+    pg.sql("CREATE TABLE t (n int)")
+    base = BaseCopy(pg)
+    segments = []
+    for n in range(5):
+        pg.sql("INSERT INTO t VALUES (%s)", n)
+        segments.append(pg.archive_all())
+    pg.destroy()
+    asked = f"GET .*/{segments[2]}"
+    restored = base.restore(repo)
+    for fault in (
+        says(html(200)),
+        says(html(404)),
+        says(error(403, "AccessDenied")),
+        says(error(404, "NoSuchBucket")),
+        says(error(503, "SlowDown")),
+        says(error(200, "InternalError")),
+        changes_a_byte(5000),
+        hangs,
+        resets,
+    ):
+        server.calm()
+        server.on(asked, fault, times=ALWAYS)
+        restored.start(wait=False)
+        assert restored.wait_exit(60) != 0, restored.log_tail()
+        assert server.asked(asked), restored.log_tail()
+        assert "selected new timeline" not in restored.log(), restored.log_tail()
+        assert (restored.data / "recovery.signal").exists(), restored.log_tail()
+    server.calm()
+    restored.start().wait_promoted()
+    assert [n for (n,) in restored.sql("SELECT n FROM t ORDER BY n")] == [0, 1, 2, 3, 4]
