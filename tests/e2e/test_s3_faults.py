@@ -3,13 +3,15 @@
 
 import json
 import re
+import shutil
 import time
 import urllib.parse
 
-from walvault_test import BaseCopy, Postgres, Repository, time_limit
+from walvault_test import BaseCopy, Postgres, Repository, run_program, time_limit
 from walvault_test.certificates import Authority
 from walvault_test.cases import new_directory
 from walvault_test.fetching import Asker
+from walvault_test.programs import program
 from walvault_test.scripted import (
     ALWAYS,
     Answer,
@@ -532,3 +534,38 @@ def test_a_recovery_stops_at_whatever_the_service_does_and_goes_on_later():
     server.calm()
     restored.start().wait_promoted()
     assert [n for (n,) in restored.sql("SELECT n FROM t ORDER BY n")] == [0, 1, 2, 3, 4]
+
+
+# -- the module --
+
+
+def test_programs_without_their_module_say_what_to_install():
+    s = Scripted(init=False)
+    directory = new_directory("alone") / "bin"
+    directory.mkdir()
+    alone = directory / "walvault"
+    shutil.copy2(program("walvault"), alone)
+    environment = {"WALVAULT_CONFIG": str(s.repo.config)}
+    result = run_program(alone, "info", env=environment).expect(3)
+    assert "store-http.so" in result.err and "install walvault again" in result.err, result
+    modules = directory.parent / "lib/walvault"
+    modules.mkdir(parents=True)
+    (modules / "store-http.so").write_bytes(b"\x7fELF but not really")
+    result = run_program(alone, "info", env=environment).expect(3)
+    assert "apt-get install libcurl4" in result.err, result
+
+
+def test_a_push_to_a_directory_loads_no_module():
+    pg, names = stopped_cluster()
+    repo = Repository(pg)
+    repo.init()
+    log = new_directory("strace") / "log"
+    run_program(
+        *("strace", "-f", "-qq", "-e", "trace=openat", "-o", log),
+        *(program("walpush"), f"pg_wal/{names[0]}"),
+        env={"WALVAULT_CONFIG": str(repo.config)},
+        cwd=pg.data,
+    ).expect(0)
+    opened = log.read_text(encoding="utf-8", errors="replace")
+    assert "liblz4" in opened
+    assert not re.search("libcurl|libcrypto|libpq|libexpat|jansson|store-http", opened), opened
