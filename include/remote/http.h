@@ -72,6 +72,7 @@ struct http_exchange {
 	    void *arg, const struct http_answer *a, struct fail *f);
 	int (*accept)(void *arg, const struct http_answer *a, struct fail *f);
 	void *arg;
+	bool once;      /* it is not worth a repetition */
 	unsigned tries; /* how many requests were made: set by http_run */
 };
 

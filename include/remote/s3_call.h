@@ -57,6 +57,7 @@ struct s3_call {
 	/* A success that is none: 0 it is one, 1 it may heal, -1. */
 	int (*check)(
 	    struct s3_call *c, const struct http_answer *a, struct fail *f);
+	bool once;          /* what fails is not tried again */
 	const char *action; /* of a policy, for hints: "s3:GetObject" */
 	/* The result: */
 	struct http_answer answer;

@@ -122,7 +122,7 @@ http_run(struct http *h, struct http_exchange *x, struct http_answer *a,
 		case HTTP_AGAIN:
 			break;
 		}
-		if (!wait_for_next(x, a, end, f)) {
+		if (x->once || !wait_for_next(x, a, end, f)) {
 			add_tries(x, f);
 			return -1;
 		}

@@ -230,6 +230,7 @@ s3_call(struct s3_call *c, struct fail *f)
 		.make = make,
 		.judge = judge,
 		.accept = s3_accept_object,
+		.once = c->once,
 		.arg = c };
 	int rc;
 

@@ -285,6 +285,7 @@ s3_put_abort(struct s3_put *p)
 	struct s3_call c = { .s3 = p->s3,
 		.method = "DELETE",
 		.action = "s3:AbortMultipartUpload",
+		.once = true,
 		.key = p->key,
 		.query = query };
 	struct fail ignored;

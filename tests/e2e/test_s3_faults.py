@@ -12,6 +12,7 @@ from walvault_test.certificates import Authority
 from walvault_test.cases import new_directory
 from walvault_test.fetching import Asker
 from walvault_test.programs import program
+from walvault_test.restoring import take_backup
 from walvault_test.scripted import (
     ALWAYS,
     Answer,
@@ -534,6 +535,31 @@ def test_a_recovery_stops_at_whatever_the_service_does_and_goes_on_later():
     server.calm()
     restored.start().wait_promoted()
     assert [n for (n,) in restored.sql("SELECT n FROM t ORDER BY n")] == [0, 1, 2, 3, 4]
+
+
+def test_a_backup_asks_by_its_bytes_and_not_by_its_files():
+    server = ScriptedS3()
+    secret = new_directory("secret") / "key"
+    secret.write_text(SECRET, encoding="ascii")
+    pg = Postgres.create(15, segsize_mib=1, autovacuum="off")
+    section = {
+        **{"url": "s3://bucket/counted", "endpoint": server.endpoint},
+        **{"access_key_id": "AKIDSCRIPTED", "secret_key_file": secret},
+    }
+    repo = Repository(pg, section=section)
+    repo.enable_archiving()
+    pg.start()
+    repo.init()
+    server.calm()
+    take_backup(repo)
+    files = sum(1 for path in pg.data.rglob("*") if path.is_file())
+    puts = server.asked("^PUT .*/backup/")
+    # The lease, packs of the workers and of pg_control, the manifest.
+    assert files > 500 and len(puts) <= 6, puts
+    assert len(server.asked()) < 60, server.asked()
+    server.calm()
+    repo.walvault("info").expect(0)
+    assert len(server.asked()) < 15, server.asked()
 
 
 # -- the module --
