@@ -85,6 +85,8 @@ struct store_ops {
 	    store_list_fn *fn, void *arg, struct fail *f);
 	int (*del)(struct store *s, const char *key, struct fail *f);
 	int (*prepare)(struct store *s, struct fail *f);
+	/* NULL where a put that is begun tells it. */
+	int (*probe)(struct store *s, struct fail *f);
 	/* NULL where nobody knows. */
 	int (*space)(struct store *s, uint64_t *bytes, struct fail *f);
 	/* NULL where nothing is left behind. */
@@ -199,6 +201,12 @@ int store_prepare(struct store *s, struct fail *f);
  */
 int store_sweep(struct store *s, const char *prefix, int64_t before,
     unsigned *n, struct fail *f);
+
+/*
+ * Can objects be created here, and only where there is none?  0 yes, -1; 1
+ * the store does not ask: one begins a put, and abandons it.
+ */
+int store_probe(struct store *s, struct fail *f);
 
 /* Bytes that may still be written.  0, 1 not known, -1. */
 int store_space(struct store *s, uint64_t *bytes, struct fail *f);

@@ -239,6 +239,7 @@ static const struct store_ops s3_ops = {
 	.del = s3_del,
 	.settle = s3_settle,
 	.prepare = s3_probe,
+	.probe = s3_probe,
 	.sweep = s3_sweep,
 	.free = s3_free,
 };

@@ -118,6 +118,12 @@ store_prepare(struct store *s, struct fail *f)
 }
 
 int
+store_probe(struct store *s, struct fail *f)
+{
+	return s->ops->probe != NULL ? s->ops->probe(s, f) : 1;
+}
+
+int
 store_space(struct store *s, uint64_t *bytes, struct fail *f)
 {
 	return s->ops->space != NULL ? s->ops->space(s, bytes, f) : 1;

@@ -141,6 +141,24 @@ def test_a_service_that_stays_away_is_given_up_within_the_deadline():
     s.push()
 
 
+def test_check_finds_out_that_nothing_can_be_written():
+    s = Scripted()
+    result = s.repo.walvault("check", "--no-server").expect((0, 1))
+    assert "writable" in result.out, result
+    for fault, words in (
+        (error(403, "AccessDenied"), "s3:PutObject"),
+        (error(501, "NotImplemented"), "single_writer"),
+    ):
+        s.server.calm()
+        s.server.on("PUT ", says(fault), times=ALWAYS)
+        result = s.repo.walvault("check", "--no-server").expect(2)
+        assert words in result.out and "writable" not in result.out, result
+    s.server.conditional = False
+    s.server.calm()
+    result = s.repo.walvault("check", "--no-server").expect(2)
+    assert "ignores If-None-Match" in result.out, result
+
+
 def test_retry_after_is_obeyed():
     s = Scripted()
     s.server.on("PUT .*/wal/", says(html(503, "", **{"Retry-After": "2"})))
