@@ -91,8 +91,10 @@ find(const struct scheme *scheme, struct fail *f)
 	    strcmp(m->version, WALVAULT_VERSION) == 0)
 		return m;
 	(void)fail_set(f, FAIL_CONFIG, path,
-	    "it is of another build of walvault (%s) than this program (%s)",
-	    m != NULL ? m->version : "no version", WALVAULT_VERSION);
+	    "it is of another build of walvault (%s, interface %u) than this "
+	    "program (%s, %u)",
+	    m != NULL ? m->version : "no version", m != NULL ? m->abi : 0,
+	    WALVAULT_VERSION, (unsigned)STORE_MODULE_ABI);
 	(void)fail_hint(f, "install programs and modules together");
 	return NULL;
 }
