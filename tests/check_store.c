@@ -236,7 +236,7 @@ START_TEST(what_is_large_and_abandoned_leaves_nothing)
 	struct fail f = { 0 };
 	struct stream *out = store_put(s, "abandoned/a", &attrs, &f);
 	uint8_t *p = calloc(3, PART);
-	unsigned n = 99;
+	size_t n = 99;
 
 	ck_assert_ptr_nonnull(out);
 	ck_assert_ptr_nonnull(p);

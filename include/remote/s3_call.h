@@ -102,8 +102,8 @@ int s3_list(struct store *store, const struct store_scan *scan,
     store_list_fn *fn, void *arg, struct fail *f);
 int s3_settle(struct store *store, const char *key, struct fail *f);
 int s3_del(struct store *store, const char *key, struct fail *f);
-int s3_sweep(struct store *store, const char *prefix, int64_t before,
-    unsigned *n, struct fail *f);
+int s3_sweep(struct store *store, const char *prefix, int64_t before, size_t *n,
+    struct fail *f);
 int s3_probe(struct store *store, struct fail *f);
 
 /* "Wed, 12 Oct 2009 17:50:00 GMT" or "2009-10-12T17:50:30.000Z" as a

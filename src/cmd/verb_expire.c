@@ -253,8 +253,8 @@ explain(const struct expire_report *r)
 		            "deleted");
 	if (r->clock - r->now > CLOCK_AHEAD)
 		log_warning("expire: this host's clock says %s, but the "
-		            "newest that was archived is of %s: times are "
-		            "measured from there",
+		            "newest that was archived, or that is believed, is "
+		            "of %s: times are measured from there",
 		    clock, now);
 }
 
@@ -268,26 +268,6 @@ get_args(const struct conf *c, struct expire_args *a)
 		.broken_age_ms = conf_number(c, OPT_BROKEN_AGE),
 	};
 	rules_of(c, &a->rules);
-}
-
-/* What a backup that was killed has put of an object is in no listing. */
-static int
-sweep(struct setup *s, size_t i, const struct expire_args *args, struct fail *f)
-{
-	char prefix[LAYOUT_KEY_MAX];
-	unsigned n;
-
-	if (!args->broken || args->dry_run)
-		return 0;
-	(void)snprintf(
-	    prefix, sizeof prefix, "%s/", s->repos[i].layout.cluster);
-	if (store_sweep(s->stores[i], prefix,
-	        args->clock - (int64_t)args->broken_age_ms * 1000, &n, f) != 0)
-		return -1;
-	if (n > 0)
-		log_info("expire: %s: parts of %u unfinished uploads removed",
-		    s->stores[i]->name, n);
-	return 0;
 }
 
 static int
@@ -309,7 +289,7 @@ expire_store(struct setup *s, size_t i, const struct expire_args *args,
 			print_report(&r, args->dry_run);
 	}
 	expire_clear(&r);
-	return rc == 0 ? sweep(s, i, args, f) : rc;
+	return rc;
 }
 
 int

@@ -169,7 +169,7 @@ load_uploads(
 }
 
 int
-s3_sweep(struct store *store, const char *prefix, int64_t before, unsigned *n,
+s3_sweep(struct store *store, const char *prefix, int64_t before, size_t *n,
     struct fail *f)
 {
 	struct s3 *s = (struct s3 *)store;

@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #include "file_put.h"
+#include "file_sweep.h"
 #include "io.h"
-
-#define TEMP_PREFIX ".walvault-"
+#include "owner.h"
 
 /* Bytes that are worth a request to the disk. */
 #define FLUSH_STEP ((uint64_t)512 * 1024)
@@ -185,28 +185,13 @@ open_temp(struct file_put *p)
 		return p->fd;
 	if (getrandom(&random, sizeof random, 0) != sizeof random)
 		return -1;
-	(void)snprintf(p->temp, sizeof p->temp, TEMP_PREFIX "%ld-%08x",
+	(void)snprintf(p->temp, sizeof p->temp, FILE_TEMP_PREFIX "%ld-%08x",
 	    (long)getpid(), random);
 	p->fd = openat(
 	    p->place.dir, p->temp, flags | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
 	if (p->fd < 0)
 		p->temp[0] = '\0';
 	return p->fd;
-}
-
-/*
- * What root writes belongs to whom the directory belongs to: the server's user
- * must be able to read a note that a restore by root has left there.  Where
- * root may not do that (a squashing NFS), it stays as it is.
- */
-static void
-give_away(const struct file_put *p)
-{
-	struct stat st;
-
-	if (geteuid() == 0 && fstat(p->place.dir, &st) == 0 &&
-	    fchown(p->fd, st.st_uid, st.st_gid) != 0)
-		return;
 }
 
 struct stream *
@@ -235,11 +220,10 @@ file_put(struct store *store, const char *key, const struct store_attrs *attrs,
 		put_free(&p->stream);
 		return NULL;
 	}
-	if (open_temp(p) < 0) {
+	if (open_temp(p) < 0 || owner_inherit(p->fd, p->place.dir) != 0) {
 		(void)put_failed(p, "create", f);
 		put_free(&p->stream);
 		return NULL;
 	}
-	give_away(p);
 	return &p->stream;
 }

@@ -97,18 +97,18 @@ store_list_shallow(struct store *s, const char *prefix, store_list_fn *fn,
 }
 
 int
-store_sweep(struct store *s, const char *prefix, int64_t before, unsigned *n,
+store_del(struct store *s, const char *key, struct fail *f)
+{
+	return s->ops->del(s, key, f);
+}
+
+int
+store_sweep(struct store *s, const char *prefix, int64_t before, size_t *n,
     struct fail *f)
 {
 	*n = 0;
 	return s->ops->sweep != NULL ? s->ops->sweep(s, prefix, before, n, f)
 	                             : 0;
-}
-
-int
-store_del(struct store *s, const char *key, struct fail *f)
-{
-	return s->ops->del(s, key, f);
 }
 
 int

@@ -18,7 +18,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from . import cases, processes
+from . import asroot, cases, processes
 from .cases import DEFAULT_TIME_LIMIT, Skip
 from .waiting import TimedOut, wait_until
 
@@ -65,6 +65,7 @@ def _instances(path):
                 "major": major,
                 "time_limit": getattr(function, "time_limit", DEFAULT_TIME_LIMIT),
                 "services": getattr(module, "SERVICES", ()),
+                "with_root": getattr(function, "with_root", False),
             }
 
 
@@ -108,6 +109,8 @@ def _call(path, name, major):
     """Runs the test and all clean-up it asked for; raises what either raised."""
     try:
         function = getattr(_load(path), name)
+        if getattr(function, "with_root", False):
+            asroot.require_root()
         function(*([] if major is None else [int(major)]))
     finally:
         cases.clean_up()
@@ -115,6 +118,7 @@ def _call(path, name, major):
 
 def run_test(path, name, major=None):
     """Runs one test and reports it; the exit status is for the eye only."""
+    asroot.become_user()
     processes.end_with_parent()
     processes.become_subreaper()
     processes.raise_on_signals()
