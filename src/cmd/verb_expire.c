@@ -270,6 +270,28 @@ get_args(const struct conf *c, struct expire_args *a)
 	rules_of(c, &a->rules);
 }
 
+/* What a backup that was killed has put of an object is in no listing. */
+static int
+sweep_uploads(
+    struct setup *s, size_t i, const struct expire_args *args, struct fail *f)
+{
+	char prefix[LAYOUT_KEY_MAX];
+	size_t n;
+
+	if (!args->broken || args->dry_run)
+		return 0;
+	(void)snprintf(
+	    prefix, sizeof prefix, "%s/", s->repos[i].layout.cluster);
+	if (store_sweep(s->stores[i], prefix,
+	        args->clock - (int64_t)args->broken_age_ms * 1000, &n, f) != 0)
+		return -1;
+	if (n > 0)
+		log_info("expire: %s: what %zu unfinished uploads had put is "
+		         "removed",
+		    s->stores[i]->name, n);
+	return 0;
+}
+
 static int
 expire_store(struct setup *s, size_t i, const struct expire_args *args,
     struct json *j, struct fail *f)
@@ -289,7 +311,7 @@ expire_store(struct setup *s, size_t i, const struct expire_args *args,
 			print_report(&r, args->dry_run);
 	}
 	expire_clear(&r);
-	return rc;
+	return rc == 0 ? sweep_uploads(s, i, args, f) : rc;
 }
 
 int
