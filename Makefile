@@ -31,30 +31,48 @@ FORTIFY	= -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 SANITIZE =
 CFLAGS	= $(OPT) $(HARDEN) $(SANITIZE)
 CPPFLAGS = $(FORTIFY) -D_GNU_SOURCE -DWALVAULT_VERSION='"$(VERSION)"'
-LDFLAGS	= -pie -Wl,-z,relro,-z,now,--as-needed $(SANITIZE)
+LDFLAGS	= -pie -rdynamic -Wl,-z,relro,-z,now,--as-needed $(SANITIZE)
 LDLIBS	= -llz4 -lpq -ljansson -lcrypto
 COMPILE	= $(CC) -std=c11 $(CPPFLAGS) $(WARN) $(CFLAGS) -MMD -MP
 
 # Lower layers never include upper ones: each is compiled with the include
 # directories of the layers it may use, and no others.
-LAYERS	= util crypto pg stream store conf archive cmd
+LAYERS	= util crypto pg stream store remote conf archive cmd
 USES_util    = util
 USES_crypto  = util crypto
 USES_pg	     = util pg
 USES_stream  = util stream
 USES_store   = util stream store
+USES_remote  = util crypto stream store remote
 USES_conf    = util conf
 USES_archive = util crypto pg stream store archive
 USES_cmd     = $(LAYERS)
+# What modules use of a program they see; of the rest nothing.
+EXPORTED     = util stream store
+FLAGS_util   = -fvisibility=default
+FLAGS_stream = -fvisibility=default
+FLAGS_store  = -fvisibility=default
+# These are (also) in modules.
+FLAGS_crypto = -fPIC
+FLAGS_remote = -fPIC
 includes     = $(foreach l,$(USES_$(1)),-Iinclude/$(l))
 PQ_INCLUDE   := -isystem $(shell pg_config --includedir 2>/dev/null || echo /usr/include/postgresql)
 
 PROGRAMS = walpush walfetch walvault basebackup pitr-restore
 MAINS	 = $(PROGRAMS:%=src/cmd/%.c)
-SOURCES	 = $(filter-out $(MAINS),$(wildcard $(LAYERS:%=src/%/*.c)))
+SOURCES	 = $(filter-out $(MAINS) src/remote/%,$(wildcard $(LAYERS:%=src/%/*.c)))
 OBJECTS	 = $(SOURCES:src/%.c=$(BUILD)/obj/%.o)
 LIBRARY	 = $(BUILD)/libwalvault.a
 BINS	 = $(PROGRAMS:%=$(BUILD)/bin/%)
+# Whole in every program, whatever it calls of them: modules may call more.
+CORE	 = $(filter $(EXPORTED:%=$(BUILD)/obj/%/%),$(OBJECTS))
+
+# Drivers of the network, loaded by a program when it needs one.
+MODULES	 = $(BUILD)/lib/walvault/store-http.so
+REMOTE	 = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(wildcard src/remote/*.c))
+REMOTE_LIBRARY = $(BUILD)/libremote.a
+CRYPTO	 = $(filter $(BUILD)/obj/crypto/%,$(OBJECTS))
+LIBS_http = -lcurl -lexpat -ljansson -lcrypto
 
 CHECKS	 = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/check_*.c))
 TOOLS	 = $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c))
@@ -62,13 +80,13 @@ PRELOADS = $(patsubst tests/preload/%.c,$(BUILD)/tests/%.so,$(wildcard tests/pre
 FUZZERS	 = $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 ALL_INCLUDES = $(LAYERS:%=-Iinclude/%)
 
-all: $(BINS)
+all: $(BINS) $(MODULES)
 
 define layer_rule
 $(BUILD)/obj/$(1)/%.o: src/$(1)/%.c Makefile
 	@mkdir -p $$(@D)
 	@echo "  CC $$<"
-	@$$(COMPILE) $(call includes,$(1)) $$(if $$(filter conn%,$$*),$$(PQ_INCLUDE)) -c -o $$@ $$<
+	@$$(COMPILE) -fvisibility=hidden $(FLAGS_$(1)) $(call includes,$(1)) $$(if $$(filter conn%,$$*),$$(PQ_INCLUDE)) -c -o $$@ $$<
 endef
 $(foreach l,$(LAYERS),$(eval $(call layer_rule,$(l))))
 
@@ -79,24 +97,34 @@ $(LIBRARY): $(OBJECTS)
 $(BUILD)/bin/%: $(BUILD)/obj/cmd/%.o $(LIBRARY)
 	@mkdir -p $(@D)
 	@echo "  LD $@"
-	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIBRARY) $(LDLIBS)
+	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(CORE) $(LIBRARY) $(LDLIBS)
+
+$(REMOTE_LIBRARY): $(REMOTE)
+	@rm -f $@
+	@$(AR) rcs $@ $(REMOTE)
+
+$(BUILD)/lib/walvault/store-%.so: $(REMOTE) $(CRYPTO)
+	@mkdir -p $(@D)
+	@echo "  LD $@"
+	@$(CC) $(CFLAGS) -fPIC -shared $(SANITIZE) -Wl,-z,relro,-z,now,--as-needed \
+	    -o $@ $(REMOTE) $(CRYPTO) $(LIBS_$*)
 
 # A test that makes library calls fail names them in its first lines:
 #	/* wrap: malloc calloc */
 wraps = $(shell sed -n 's|^/\* wrap: \(.*\) \*/$$|\1|p' $(1))
 
-$(BUILD)/tests/check_%: tests/check_%.c $(LIBRARY) Makefile
+$(BUILD)/tests/check_%: tests/check_%.c $(LIBRARY) $(REMOTE_LIBRARY) Makefile
 	@mkdir -p $(@D)
 	@echo "  CC $<"
 	@$(COMPILE) -Wno-missing-prototypes $(ALL_INCLUDES) -Itests \
 	    -o $@ $< $(LDFLAGS) $(patsubst %,-Wl$(comma)--wrap=%,$(call wraps,$<)) \
-	    $(LIBRARY) $(LDLIBS) -lcheck_pic -lrt -lm -lsubunit
+	    $(filter-out %/$*.o,$(CORE)) $(REMOTE_LIBRARY) $(LIBRARY) $(LDLIBS) $(LIBS_http) -lcheck_pic -lrt -lm -lsubunit
 comma	= ,
 
 $(BUILD)/tests/%: tests/tools/%.c $(LIBRARY) Makefile
 	@mkdir -p $(@D)
 	@echo "  CC $<"
-	@$(COMPILE) $(ALL_INCLUDES) -o $@ $< $(LDFLAGS) $(LIBRARY) $(LDLIBS)
+	@$(COMPILE) $(ALL_INCLUDES) -o $@ $< $(LDFLAGS) $(CORE) $(LIBRARY) $(LDLIBS)
 
 $(BUILD)/tests/%.so: tests/preload/%.c Makefile
 	@mkdir -p $(@D)
@@ -161,6 +189,8 @@ install: all
 	    $(DESTDIR)$(PREFIX)/share/doc/walvault/conf.d \
 	    $(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -m 0755 $(BINS) $(DESTDIR)$(PREFIX)/bin
+	install -d $(DESTDIR)$(PREFIX)/lib/walvault
+	install -m 0644 $(MODULES) $(DESTDIR)$(PREFIX)/lib/walvault
 	install -m 0644 man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 0644 man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 0644 man/*.7 $(DESTDIR)$(PREFIX)/share/man/man7
@@ -174,7 +204,7 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
--include $(OBJECTS:.o=.d) $(MAINS:src/%.c=$(BUILD)/obj/%.d)
+-include $(OBJECTS:.o=.d) $(REMOTE:.o=.d) $(MAINS:src/%.c=$(BUILD)/obj/%.d)
 
 .PHONY: all tests deps check demo bench asan torture fuzz lint install clean
 .SECONDARY:

@@ -625,11 +625,11 @@ beside_put(struct store *s, const char *key, const struct store_attrs *attrs,
 }
 
 static int
-beside_list(struct store *s, const char *prefix, bool shallow,
-    store_list_fn *fn, void *arg, struct fail *f)
+beside_list(struct store *s, const struct store_scan *scan, store_list_fn *fn,
+    void *arg, struct fail *f)
 {
-	begin_restore("list", prefix);
-	return beside.real->list(s, prefix, shallow, fn, arg, f);
+	begin_restore("list", scan->prefix);
+	return beside.real->list(s, scan, fn, arg, f);
 }
 
 static int

@@ -64,12 +64,12 @@ door_get(struct store *s, const char *key, uint64_t off, uint64_t len,
 }
 
 static int
-door_list(struct store *s, const char *prefix, bool shallow, store_list_fn *fn,
+door_list(struct store *s, const struct store_scan *scan, store_list_fn *fn,
     void *arg, struct fail *f)
 {
-	return shallow
-	    ? store_list_shallow(((struct door *)s)->inner, prefix, fn, arg, f)
-	    : store_list(((struct door *)s)->inner, prefix, fn, arg, f);
+	struct store *inner = ((struct door *)s)->inner;
+
+	return inner->ops->list(inner, scan, fn, arg, f);
 }
 
 static struct store *

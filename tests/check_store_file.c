@@ -357,7 +357,7 @@ START_TEST(only_urls_of_absolute_directories_are_opened)
 {
 	static const char *const bad[] = { "", "/tmp/x", "file:/tmp/x",
 		"file://tmp/x", "file://", "ftp://host/x", "FILE:///tmp/x",
-		"s3://bucket/x", " file:///tmp/x" };
+		"s4://bucket/x", " file:///tmp/x" };
 
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
 		struct store_args args = { .name = "test", .url = bad[i] };

@@ -206,8 +206,8 @@ memstore_stat(
 }
 
 static inline int
-memstore_list(struct store *s, const char *prefix, bool shallow,
-    store_list_fn *fn, void *arg, struct fail *f)
+memstore_list(struct store *s, const struct store_scan *scan, store_list_fn *fn,
+    void *arg, struct fail *f)
 {
 	struct memstore *m = ((struct memstore_door *)s)->m;
 	char(*keys)[STORE_KEY_MAX];
@@ -215,13 +215,14 @@ memstore_list(struct store *s, const char *prefix, bool shallow,
 	size_t n = 0;
 	int rc = 0;
 
-	require(!shallow);
+	require(!scan->shallow && scan->after == NULL);
 	if (memstore_call(s, f) != 0)
 		return -1;
 	keys = calloc(MEMSTORE_MAX, sizeof *keys);
 	require(keys != NULL);
 	for (size_t i = 0; i < m->n; i++)
-		if (strncmp(m->object[i].key, prefix, strlen(prefix)) == 0) {
+		if (strncmp(m->object[i].key, scan->prefix,
+		        strlen(scan->prefix)) == 0) {
 			memcpy(keys[n], m->object[i].key, STORE_KEY_MAX);
 			info[n].size = m->object[i].bytes.len;
 			info[n++].mtime = m->object[i].mtime;

@@ -3,15 +3,48 @@
 #ifndef WALVAULT_TESTS_STORECHECK_H
 #define WALVAULT_TESTS_STORECHECK_H
 
+#include <ctype.h>
+
+#include "options.h"
 #include "store.h"
 #include "support.h"
+
+/*
+ * The options of the store under test: WALVAULT_TEST_STORE_CA_FILE and so on,
+ * else their defaults.
+ */
+static inline const char *
+test_store_option(const void *arg, const char *name)
+{
+	char variable[128] = "WALVAULT_TEST_STORE_";
+	const struct option *o = option_find(name, strlen(name), false);
+	size_t len = strlen(variable);
+	const char *value;
+
+	(void)arg;
+	for (; *name != '\0' && len < sizeof variable - 1; name++)
+		variable[len++] = *name == '-'
+		    ? '_'
+		    : (char)toupper((unsigned char)*name);
+	variable[len] = '\0';
+	value = getenv(variable);
+	return value != NULL ? value : o != NULL ? o->def : NULL;
+}
+
+static inline UNUSED struct store_args
+test_store_args(const char *url)
+{
+	return (struct store_args){ .name = "test",
+		.url = url,
+		.dir_mode = 0700,
+		.file_mode = 0600,
+		.option = test_store_option };
+}
 
 static inline UNUSED struct store *
 try_to_open(const char *url, struct fail *f)
 {
-	struct store_args args = {
-		.name = "test", .url = url, .dir_mode = 0700, .file_mode = 0600
-	};
+	struct store_args args = test_store_args(url);
 
 	return store_open(&args, f);
 }

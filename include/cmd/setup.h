@@ -3,14 +3,23 @@
 #ifndef WALVAULT_CMD_SETUP_H
 #define WALVAULT_CMD_SETUP_H
 
+#include "clock.h"
 #include "conf.h"
 #include "repository.h"
+
+/* One store's place in the configuration, for those who open it. */
+struct setup_store {
+	const struct conf *conf;
+	size_t number;
+};
 
 struct setup {
 	struct conf *conf;
 	struct store *stores[CONF_STORES_MAX];
 	struct repository repos[CONF_STORES_MAX]; /* not opened */
 	size_t n;
+	struct setup_store places[CONF_STORES_MAX];
+	struct deadline deadline; /* of the run, at_ms 0: it has none */
 };
 
 /*
@@ -24,11 +33,17 @@ int setup_help(enum command command, const char *usage, const char *about,
 int setup_conf(struct setup *s, enum command command, int argc, char **argv,
     struct fail *f);
 
+/*
+ * What a run with this timeout may use for itself: it should tell of its own
+ * failure a little before whoever supervises it does.
+ */
+struct deadline setup_deadline(int64_t timeout_ms);
+
 /* Open the stores and prepare one repository each.  0 or -1. */
 int setup_stores(struct setup *s, struct fail *f);
 
-/* How store i is opened, for whoever needs it again.  Texts are s->conf's. */
-void setup_store_args(const struct setup *s, size_t i, struct store_args *args);
+/* How store i is opened, for whoever needs it again.  All in it is s's. */
+void setup_store_args(struct setup *s, size_t i, struct store_args *args);
 
 void setup_clear(struct setup *s);
 

@@ -8,8 +8,9 @@
 #include "store.h"
 
 struct file_tree {
-	const char *url; /* for messages */
-	bool shallow;    /* directories are named, not entered */
+	const char *url;   /* for messages */
+	bool shallow;      /* directories are named, not entered */
+	const char *after; /* only keys behind this one; NULL: all */
 	store_list_fn *fn;
 	void *arg;
 };

@@ -12,7 +12,8 @@
  *	- "no such object" is said only by a store that was reached; a missing
  *	  bucket or an unmounted directory is a failure.
  *
- * A store may be used by one thread at a time.
+ * A store may be used by one thread at a time; who takes what it gives may
+ * ask it for something else meanwhile.
  */
 #ifndef WALVAULT_STORE_STORE_H
 #define WALVAULT_STORE_STORE_H
@@ -20,6 +21,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "clock.h"
 #include "stream.h"
 
 #define STORE_KEY_MAX 512
@@ -29,8 +31,15 @@
 
 struct store;
 
+/*
+ * What an object is, as far as a store may treat it differently: storage
+ * class, how it is put.  WAL is always put by one request.
+ */
+enum store_kind { STORE_NOTE, STORE_WAL, STORE_BACKUP };
+
 /* What is known of an object before it is written. */
 struct store_attrs {
+	enum store_kind kind;
 	uint64_t size_hint; /* bytes, or 0 if not known */
 	/*
 	 * Not NULL: an object found damaged is in the way under the key.  The
@@ -50,6 +59,13 @@ struct store_info {
 	int64_t mtime; /* TimestampTz */
 };
 
+/* What a listing is to give. */
+struct store_scan {
+	const char *prefix; /* empty, or with a '/' at its end */
+	const char *after;  /* only keys behind this one; NULL: all */
+	bool shallow;       /* one level deep */
+};
+
 /* Not 0 ends the listing with that value. */
 typedef int
 store_list_fn(void *arg, const char *key, const struct store_info *info);
@@ -65,13 +81,15 @@ struct store_ops {
 	int (*stat)(struct store *s, const char *key, struct store_info *info,
 	    struct fail *f);
 	int (*settle)(struct store *s, const char *key, struct fail *f);
-	int (*list)(struct store *s, const char *prefix, bool shallow,
+	int (*list)(struct store *s, const struct store_scan *scan,
 	    store_list_fn *fn, void *arg, struct fail *f);
 	int (*del)(struct store *s, const char *key, struct fail *f);
 	/* NULL where nothing is left behind. */
 	int (*sweep)(struct store *s, const char *prefix, int64_t before,
 	    size_t *n, struct fail *f);
 	int (*prepare)(struct store *s, struct fail *f);
+	/* NULL where a put that is begun tells it. */
+	int (*probe)(struct store *s, struct fail *f);
 	/* NULL where nobody knows. */
 	int (*space)(struct store *s, uint64_t *bytes, struct fail *f);
 	/* NULL where one handle is all there can be. */
@@ -90,10 +108,28 @@ struct store_args {
 	const char *name;
 	const char *url;
 	uint32_t dir_mode, file_mode; /* file stores */
+	/*
+	 * What else is set for the store, by the option's name as on a command
+	 * line ("ca-file"): its value, checked, or NULL.  option is NULL where
+	 * nothing is set.  It is asked while the store is opened and no more,
+	 * so the values are copied.
+	 */
+	const char *(*option)(const void *arg, const char *name);
+	const void *option_arg;
+	const char *spool_dir;    /* for what memory does not hold, or NULL */
+	struct deadline deadline; /* the program's; at_ms 0: it has none */
 };
 
-/* NULL: the URL is not one that this version can open (FAIL_CONFIG). */
+/*
+ * Drivers of the network are modules, loaded when a URL asks for one (see
+ * module.h).  NULL: the URL is not one that this version can open, or its
+ * module or a library is not installed (FAIL_CONFIG).
+ */
 struct store *store_open(const struct store_args *args, struct fail *f);
+
+/* An option of the store's section, or fallback. */
+const char *store_option(
+    const struct store_args *args, const char *name, const char *fallback);
 
 /*
  * Another handle to the same place, for another thread.  It may outlive s.
@@ -150,8 +186,12 @@ int store_settle(struct store *s, const char *key, struct fail *f);
 int store_list(struct store *s, const char *prefix, store_list_fn *fn,
     void *arg, struct fail *f);
 
+/* The same of the keys behind after, which need not be one. */
+int store_list_after(struct store *s, const char *prefix, const char *after,
+    store_list_fn *fn, void *arg, struct fail *f);
+
 /*
- * The same, one level deep: what lies below a further '/' is given once, as
+ * All again, one level deep: what lies below a further '/' is given once, as
  * a key that ends with '/', with info NULL.
  */
 int store_list_shallow(struct store *s, const char *prefix, store_list_fn *fn,
@@ -171,6 +211,12 @@ int store_sweep(struct store *s, const char *prefix, int64_t before, size_t *n,
 
 /* Make the place itself (a directory), for init.  0 (also if it is there). */
 int store_prepare(struct store *s, struct fail *f);
+
+/*
+ * Can objects be created here, and only where there is none?  0 yes, -1; 1
+ * the store does not ask: one begins a put, and abandons it.
+ */
+int store_probe(struct store *s, struct fail *f);
 
 /* Bytes that may still be written.  0, 1 not known, -1. */
 int store_space(struct store *s, uint64_t *bytes, struct fail *f);

@@ -28,6 +28,12 @@ uint64_t spool_len(const struct spool *s);
 /* Push all of it, from the beginning, into out; does not finish out. */
 int spool_replay(struct spool *s, struct stream *out, struct fail *f);
 
+/*
+ * Read up to len bytes from off.  0 (*n of them, 0 at the end), -1.
+ */
+int spool_read(struct spool *s, uint64_t off, void *bytes, size_t len,
+    size_t *n, struct fail *f);
+
 void spool_free(struct spool *s);
 
 #endif

@@ -8,7 +8,7 @@
 static struct stream *
 begin(const struct push *p, struct repository *repo)
 {
-	struct store_attrs attrs = { .front = OBJECT_FRONT };
+	struct store_attrs attrs = { .kind = STORE_WAL, .front = OBJECT_FRONT };
 	struct identity id;
 	char key[LAYOUT_KEY_MAX];
 	struct fail ignored;

@@ -257,7 +257,8 @@ backup_put_manifest(struct repository *r, const struct manifest_summary *s,
 	buf_clear(&text);
 	if (rc != 0)
 		return NULL;
-	put = store_put(r->store, key, &(struct store_attrs){ 0 }, f);
+	put = store_put(
+	    r->store, key, &(struct store_attrs){ .kind = STORE_BACKUP }, f);
 	return put != NULL ? object_encoder_new(&h, codec, put, f) : NULL;
 }
 

@@ -99,7 +99,8 @@ open_object(struct pack_writer *w, struct repository *r, struct fail *f)
 	(void)snprintf(
 	    h.key, sizeof h.key, "%s", layout_own_key(&r->layout, w->key));
 	(void)snprintf(h.repository, sizeof h.repository, "%s", r->id);
-	w->put = store_put(r->store, w->key, &(struct store_attrs){ 0 }, f);
+	w->put = store_put(
+	    r->store, w->key, &(struct store_attrs){ .kind = STORE_BACKUP }, f);
 	if (w->put == NULL || object_begin(&w->object, &h, w->put, f) != 0)
 		return -1;
 	w->head = w->object.len;

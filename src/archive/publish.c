@@ -13,7 +13,8 @@ static int
 put_object(struct repository *repo, const char *key, const char *aside,
     struct prepared *r, uint64_t *stored, struct fail *f)
 {
-	struct store_attrs attrs = { .set_aside = aside,
+	struct store_attrs attrs = { .kind = STORE_WAL,
+		.set_aside = aside,
 		.size_hint = spool_len(r->payload) };
 	struct stream *out = store_put(repo->store, key, &attrs, f);
 	int rc;

@@ -67,7 +67,10 @@ find_walfetch(char out[PATH_MAX], struct fail *f)
 	return -1;
 }
 
-/* All stores, so that any one of them is enough. */
+/*
+ * All stores, so that any one of them is enough.  A directory needs only its
+ * URL; of what has options and credentials the name leads to them.
+ */
 static int
 add_stores(const struct conf *c, struct buf *b)
 {
@@ -77,6 +80,8 @@ add_stores(const struct conf *c, struct buf *b)
 	for (size_t i = 0; rc == 0 && i < conf_n_stores(c); i++) {
 		const char *url = conf_store_text(c, i, OPT_URL, NULL);
 
+		if (strncmp(url, "file://", 7) != 0)
+			url = conf_store_name(c, i);
 		if (i > 0)
 			rc = buf_append(&urls, ",", 1);
 		if (rc == 0)

@@ -139,15 +139,9 @@ open_workers(struct restore_job *j, struct fail *f)
 {
 	const struct conf *c = j->setup.conf;
 	size_t n = conf_number(c, OPT_JOBS);
-	struct store_args args = {
-		.name = conf_store_name(c, j->store),
-		.url = conf_store_text(c, j->store, OPT_URL, NULL),
-		.dir_mode = (uint32_t)conf_store_number(
-		    c, j->store, OPT_DIR_MODE),
-		.file_mode = (uint32_t)conf_store_number(
-		    c, j->store, OPT_FILE_MODE),
-	};
+	struct store_args args;
 
+	setup_store_args(&j->setup, j->store, &args);
 	for (; j->n_workers < n && j->n_workers < 64; j->n_workers++) {
 		struct store *s = store_open(&args, f);
 

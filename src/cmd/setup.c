@@ -78,9 +78,28 @@ setup_conf(struct setup *s, enum command command, int argc, char **argv,
 	return 0;
 }
 
-void
-setup_store_args(const struct setup *s, size_t i, struct store_args *args)
+struct deadline
+setup_deadline(int64_t timeout_ms)
 {
+	return deadline_in(
+	    timeout_ms - (timeout_ms / 10 < 500 ? timeout_ms / 10 : 500));
+}
+
+static const char *
+store_option_of(const void *arg, const char *name)
+{
+	const struct setup_store *place = arg;
+	const struct option *o = option_find(name, strlen(name), false);
+
+	return o != NULL
+	    ? conf_store_text(place->conf, place->number, o->id, NULL)
+	    : NULL;
+}
+
+void
+setup_store_args(struct setup *s, size_t i, struct store_args *args)
+{
+	s->places[i] = (struct setup_store){ s->conf, i };
 	*args = (struct store_args){
 		.name = conf_store_name(s->conf, i),
 		.url = conf_store_text(s->conf, i, OPT_URL, NULL),
@@ -88,6 +107,10 @@ setup_store_args(const struct setup *s, size_t i, struct store_args *args)
 		    s->conf, i, OPT_DIR_MODE),
 		.file_mode = (uint32_t)conf_store_number(
 		    s->conf, i, OPT_FILE_MODE),
+		.option = store_option_of,
+		.option_arg = &s->places[i],
+		.spool_dir = conf_text(s->conf, OPT_SPOOL_DIR, NULL),
+		.deadline = s->deadline,
 	};
 }
 

@@ -27,24 +27,37 @@ struct check {
 	struct conn_archiver server;
 };
 
-/* Can objects be written?  One is begun and abandoned: nothing remains. */
+/* One is begun and abandoned: nothing remains. */
+static int
+begin_probe(struct repository *r, struct fail *f)
+{
+	struct store_attrs attrs = { 0 };
+	char key[LAYOUT_KEY_MAX];
+	struct stream *probe;
+	int rc;
+
+	(void)snprintf(key, sizeof key, "%s/probe", r->layout.cluster);
+	probe = store_put(r->store, key, &attrs, f);
+	rc = probe != NULL ? stream_write(probe, "probe", 5, f) : -1;
+	stream_free(probe);
+	return rc;
+}
+
+/* Can objects be written? */
 static void
 check_writable(struct check *c, size_t i)
 {
 	struct repository *r = &c->setup->repos[i];
-	struct store_attrs attrs = { 0 };
 	struct fail f;
-	char key[LAYOUT_KEY_MAX];
-	struct stream *probe;
+	int rc = store_probe(r->store, &f);
 
-	(void)snprintf(key, sizeof key, "%s/probe", r->layout.cluster);
-	probe = store_put(r->store, key, &attrs, &f);
-	if (probe == NULL || stream_write(probe, "probe", 5, &f) != 0)
+	if (rc == 1)
+		rc = begin_probe(r, &f);
+	if (rc != 0)
 		findings_add_fail(&c->found, NAGIOS_CRITICAL, "store", &f);
 	else
 		findings_add(&c->found, NAGIOS_OK, "store",
 		    "%s: repository %s, writable", r->store->url, r->id);
-	stream_free(probe);
 }
 
 static void

@@ -56,6 +56,11 @@ show_all(struct setup *s, struct json *json)
 			if (option_of(id)->scope != SCOPE_STORE)
 				continue;
 			value = conf_store_text(s->conf, i, id, &origin);
+			if (option_of(id)->type == OPTION_SECRET) {
+				if (value == NULL)
+					continue;
+				value = "(not shown)";
+			}
 			show(json, section, option_of(id)->name, value, origin);
 		}
 	}

@@ -50,14 +50,6 @@ failure_code(enum fetch_mode mode)
 	return mode == FETCH_STANDBY ? FETCH_ABSENT : FETCH_STOP;
 }
 
-/* The worker stops a little before it would be stopped: its last word is the
- * cause, not the clock. */
-static int64_t
-retry_time(int64_t timeout)
-{
-	return timeout - (timeout / 10 < 500 ? timeout / 10 : 500);
-}
-
 /* Open the stores and put the options together.  0 or -1. */
 static int
 prepare(struct job *job, struct fetch_args *args, struct fail *f)
@@ -76,8 +68,9 @@ prepare(struct job *job, struct fetch_args *args, struct fail *f)
 		.state_dir = conf_text(c, OPT_STATE_DIR, NULL),
 		.mode = job->mode,
 		.allow_damaged = conf_number(c, OPT_ALLOW_DAMAGED) != 0,
-		.deadline = deadline_in(retry_time(job->timeout)),
+		.deadline = setup_deadline(job->timeout),
 	};
+	job->setup.deadline = args->deadline;
 	if (setup_stores(&job->setup, f) != 0)
 		return -1;
 	args->n_repos = job->setup.n;

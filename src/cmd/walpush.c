@@ -45,8 +45,11 @@ work(void *arg)
 		.compress_level = (int)conf_number(c, OPT_COMPRESS_LEVEL),
 		.spool_dir = conf_text(c, OPT_SPOOL_DIR, NULL),
 	};
-	int rc = setup_stores(&job->setup, &f);
+	int rc;
 
+	job->setup.deadline = setup_deadline(
+	    (int64_t)conf_number(c, OPT_TIMEOUT));
+	rc = setup_stores(&job->setup, &f);
 	args.n_repos = job->setup.n;
 	if (rc == 0)
 		rc = push_file(&args, job->path, &f);

@@ -90,6 +90,9 @@ prepare(const struct verb *v, struct setup *s, int argc, char **argv,
 	if (n < v->min_args || n > v->max_args)
 		return fail_set(f, FAIL_CONFIG, v->name,
 		    "%zu arguments given: usage: walvault %s", n, v->usage);
+	if (v->command == CMD_CHECK)
+		s->deadline = setup_deadline(
+		    (int64_t)conf_number(s->conf, OPT_TIMEOUT));
 	return setup_stores(s, f);
 }
 

@@ -183,11 +183,68 @@ static const struct option options[OPT_COUNT] = {
 { OPT_SET_ASIDE, "set-aside", OPTION_FLAG, SCOPE_RUN, CMD_VERIFY, NULL, 0, 0,
   NULL, NULL, NULL, "move damaged WAL out of the way, so that it can be archived again" },
 { OPT_URL, "url", OPTION_TEXT, SCOPE_STORE, CMD_ALL, NULL, 0, 0,
-  NULL, NULL, "URL", "where the store is: file:///absolute/path" },
+  NULL, NULL, "URL", "where the store is: file:///absolute/path, s3://BUCKET/PREFIX" },
 { OPT_DIR_MODE, "dir-mode", OPTION_MODE, SCOPE_STORE, CMD_ALL,
   NULL, 0700, 0777, "0700", NULL, "MODE", "mode of new directories" },
 { OPT_FILE_MODE, "file-mode", OPTION_MODE, SCOPE_STORE, CMD_ALL,
   NULL, 0400, 0666, "0600", NULL, "MODE", "mode of new files" },
+{ OPT_ENDPOINT, "endpoint", OPTION_TEXT, SCOPE_STORE, CMD_ALL, NULL, 0, 0,
+  NULL, NULL, "URL", "the service's address, where it is not the usual one" },
+{ OPT_REGION, "region", OPTION_TEXT, SCOPE_STORE, CMD_ALL, NULL, 0, 0,
+  NULL, NULL, "NAME", "the bucket's region" },
+{ OPT_ADDRESSING, "addressing", OPTION_CHOICE, SCOPE_STORE, CMD_ALL,
+  "auto|path|virtual", 0, 0, "auto", NULL, "STYLE",
+  "the bucket in the path or in the host's name; auto: path with an endpoint" },
+{ OPT_SINGLE_WRITER, "single-writer", OPTION_YESNO, SCOPE_STORE, CMD_ALL, NULL, 0, 0,
+  "no", NULL, "YESNO", "use a service that cannot create conditionally" },
+{ OPT_ACCESS_KEY_ID, "access-key-id", OPTION_TEXT, SCOPE_STORE, CMD_ALL, NULL, 0, 0,
+  NULL, NULL, "TEXT", "the name of the key" },
+{ OPT_SECRET_KEY, "secret-key", OPTION_SECRET, SCOPE_STORE, CMD_ALL, NULL, 0, 0,
+  NULL, NULL, "TEXT", "the key; only in the environment" },
+{ OPT_SECRET_KEY_FILE, "secret-key-file", OPTION_PATH, SCOPE_STORE, CMD_ALL, NULL, 0, 0,
+  NULL, NULL, "FILE", "the file that holds the key" },
+{ OPT_SESSION_TOKEN, "session-token", OPTION_SECRET, SCOPE_STORE, CMD_ALL, NULL, 0, 0,
+  NULL, NULL, "TEXT", "what belongs to a temporary key; only in the environment" },
+{ OPT_CREDENTIAL_COMMAND, "credential-command", OPTION_TEXT, SCOPE_STORE, CMD_ALL, NULL, 0, 0,
+  NULL, NULL, "COMMAND", "a command that prints the credentials" },
+{ OPT_PROFILE, "profile", OPTION_TEXT, SCOPE_STORE, CMD_ALL, NULL, 0, 0,
+  NULL, NULL, "NAME", "a profile of the AWS configuration files" },
+{ OPT_ROLE_ARN, "role-arn", OPTION_TEXT, SCOPE_STORE, CMD_ALL, NULL, 0, 0,
+  NULL, NULL, "ARN", "the role to assume with these credentials" },
+{ OPT_STORAGE_CLASS, "storage-class", OPTION_TEXT, SCOPE_STORE, CMD_ALL, NULL, 0, 0,
+  NULL, NULL, "CLASS", "storage class of backups" },
+{ OPT_WAL_STORAGE_CLASS, "wal-storage-class", OPTION_TEXT, SCOPE_STORE, CMD_ALL, NULL, 0, 0,
+  NULL, NULL, "CLASS", "storage class of WAL" },
+{ OPT_SSE, "sse", OPTION_CHOICE, SCOPE_STORE, CMD_ALL,
+  "none|AES256|aws:kms|customer", 0, 0, NULL, NULL, "HOW",
+  "how the service encrypts what it keeps" },
+{ OPT_SSE_KEY_ID, "sse-key-id", OPTION_TEXT, SCOPE_STORE, CMD_ALL, NULL, 0, 0,
+  NULL, NULL, "ID", "the key of sse = aws:kms" },
+{ OPT_SSE_KEY_FILE, "sse-key-file", OPTION_PATH, SCOPE_STORE, CMD_ALL, NULL, 0, 0,
+  NULL, NULL, "FILE", "the key of sse = customer: a file of 32 bytes" },
+{ OPT_TAGS, "tags", OPTION_TEXT, SCOPE_STORE, CMD_ALL, NULL, 0, 0,
+  NULL, NULL, "K=V&...", "tags of new objects" },
+{ OPT_LOCK_MODE, "lock-mode", OPTION_CHOICE, SCOPE_STORE, CMD_ALL,
+  "none|GOVERNANCE|COMPLIANCE", 0, 0, NULL, NULL, "MODE",
+  "Object Lock of new objects" },
+{ OPT_LOCK_FOR, "lock-for", OPTION_MS, SCOPE_STORE, CMD_ALL,
+  NULL, 1000, UINT64_C(3153600000000), "7d", NULL, "DURATION", "how long they are locked" },
+{ OPT_PART_SIZE, "part-size", OPTION_SIZE, SCOPE_STORE, CMD_ALL,
+  NULL, UINT64_C(5) << 20, UINT64_C(1) << 30, "16MiB", NULL, "SIZE",
+  "what is larger is put in parts of this size, each kept in memory" },
+{ OPT_CA_FILE, "ca-file", OPTION_PATH, SCOPE_STORE, CMD_ALL, NULL, 0, 0,
+  NULL, NULL, "FILE", "certificates (PEM) of the authorities to trust, instead of the system's" },
+{ OPT_VERIFY_TLS, "verify-tls", OPTION_CHOICE, SCOPE_STORE, CMD_ALL, "off|on", 0, 0,
+  "on", NULL, "ONOFF", "off: take any certificate, with a warning each time" },
+{ OPT_CONNECT_TIMEOUT, "connect-timeout", OPTION_MS, SCOPE_STORE, CMD_ALL,
+  NULL, 100, 3600000, "10s", NULL, "DURATION", "until a connection is made" },
+{ OPT_ANSWER_TIMEOUT, "answer-timeout", OPTION_MS, SCOPE_STORE, CMD_ALL,
+  NULL, 100, 3600000, "30s", NULL, "DURATION", "until the first byte of an answer" },
+{ OPT_STALL_TIMEOUT, "stall-timeout", OPTION_MS, SCOPE_STORE, CMD_ALL,
+  NULL, 100, 3600000, "20s", NULL, "DURATION", "without 1 KiB in either direction" },
+{ OPT_RETRY_FOR, "retry-for", OPTION_MS, SCOPE_STORE, CMD_ALL,
+  NULL, 1000, 86400000, "2min", NULL, "DURATION",
+  "how long a request is tried again, within the deadline of the run" },
 };
 /* clang-format on */
 
@@ -252,7 +309,9 @@ choice(const char *choices, const char *text)
 static enum units_kind
 units_of(const struct option *o)
 {
-	return o->type == OPTION_MS ? UNITS_MS : UNITS_COUNT;
+	return o->type == OPTION_MS  ? UNITS_MS
+	    : o->type == OPTION_SIZE ? UNITS_BYTES
+	                             : UNITS_COUNT;
 }
 
 static int
@@ -297,6 +356,7 @@ option_check(const struct option *o, const char *text, const char *origin,
 		    f, FAIL_CONFIG, origin, "%s: no value", o->name);
 	switch (o->type) {
 	case OPTION_TEXT:
+	case OPTION_SECRET:
 		return 0;
 	case OPTION_PATH:
 		if (text[0] == '/')
@@ -316,6 +376,7 @@ option_check(const struct option *o, const char *text, const char *origin,
 		    "%s = %s: must be one of %s", o->name, text, o->choices);
 	case OPTION_COUNT:
 	case OPTION_MS:
+	case OPTION_SIZE:
 		return check_number(o, text, origin, f);
 	case OPTION_MODE:
 		return check_mode(o, text, origin, f);

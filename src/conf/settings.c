@@ -52,11 +52,27 @@ texts_clear(struct texts *t)
 	free(t->text);
 }
 
+/* A secret in a file that many may read is none. */
+static int
+check_secret(const struct setting *said, struct fail *f)
+{
+	if (said->option->type != OPTION_SECRET ||
+	    said->rank == RANK_ENVIRONMENT)
+		return 0;
+	(void)fail_set(f, FAIL_CONFIG, said->origin, "%s may not stand here",
+	    said->option->name);
+	return fail_hint(f,
+	    "name a file that holds it (secret_key_file), or a "
+	    "credential_command, or set it in the environment");
+}
+
 int
 settings_add(struct settings *s, const struct setting *said, struct fail *f)
 {
 	struct setting *more;
 
+	if (check_secret(said, f) != 0)
+		return -1;
 	if (option_check(said->option, said->value, said->origin, f) != 0)
 		return -1;
 	more = reallocarray(s->list, s->n + 1, sizeof *more);

@@ -106,6 +106,19 @@ fail:
 	return -1;
 }
 
+/* Is all that the key stands for (a '/' at its end: a directory) passed? */
+static bool
+passed(const struct file_tree *t, const char *key)
+{
+	size_t len = strlen(key);
+
+	if (t->after == NULL)
+		return false;
+	if (key[len - 1] == '/' && strncmp(t->after, key, len) == 0)
+		return t->shallow;
+	return strcmp(key, t->after) <= 0;
+}
+
 static int
 list_entry(const struct file_tree *t, int fd, const char *prefix,
     const char *name, struct fail *f)
@@ -117,6 +130,8 @@ list_entry(const struct file_tree *t, int fd, const char *prefix,
 	int sub;
 
 	if (snprintf(key, sizeof key, "%s%s", prefix, name) >= (int)sizeof key)
+		return 0;
+	if (passed(t, key))
 		return 0;
 	if (name[len - 1] != '/') {
 		if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "module.h"
 #include "store.h"
 #include "store_file.h"
 #include "sum.h"
@@ -12,13 +13,10 @@ store_open(const struct store_args *args, struct fail *f)
 {
 	struct store *s = NULL;
 
-	if (strncmp(args->url, "file://", 7) == 0) {
+	if (strncmp(args->url, "file://", 7) == 0)
 		s = store_file_open(args, args->url + 7, f);
-	} else {
-		(void)fail_set(f, FAIL_CONFIG, args->url,
-		    "not a store this version can open");
-		(void)fail_hint(f, "write file:///absolute/path");
-	}
+	else
+		s = module_open_store(args, f);
 	if (s == NULL)
 		return NULL;
 	(void)snprintf(s->name, sizeof s->name, "%s", args->name);
@@ -31,6 +29,17 @@ struct store *
 store_again(const struct store *s)
 {
 	return s->ops->again != NULL ? s->ops->again(s) : NULL;
+}
+
+const char *
+store_option(
+    const struct store_args *args, const char *name, const char *fallback)
+{
+	const char *value = args->option != NULL
+	    ? args->option(args->option_arg, name)
+	    : NULL;
+
+	return value != NULL ? value : fallback;
 }
 
 struct stream *
@@ -71,14 +80,26 @@ int
 store_list(struct store *s, const char *prefix, store_list_fn *fn, void *arg,
     struct fail *f)
 {
-	return s->ops->list(s, prefix, false, fn, arg, f);
+	return s->ops->list(
+	    s, &(struct store_scan){ .prefix = prefix }, fn, arg, f);
+}
+
+int
+store_list_after(struct store *s, const char *prefix, const char *after,
+    store_list_fn *fn, void *arg, struct fail *f)
+{
+	struct store_scan scan = { .prefix = prefix, .after = after };
+
+	return s->ops->list(s, &scan, fn, arg, f);
 }
 
 int
 store_list_shallow(struct store *s, const char *prefix, store_list_fn *fn,
     void *arg, struct fail *f)
 {
-	return s->ops->list(s, prefix, true, fn, arg, f);
+	struct store_scan scan = { .prefix = prefix, .shallow = true };
+
+	return s->ops->list(s, &scan, fn, arg, f);
 }
 
 int
@@ -100,6 +121,12 @@ int
 store_prepare(struct store *s, struct fail *f)
 {
 	return s->ops->prepare(s, f);
+}
+
+int
+store_probe(struct store *s, struct fail *f)
+{
+	return s->ops->probe != NULL ? s->ops->probe(s, f) : 1;
 }
 
 int

@@ -143,19 +143,21 @@ file_settle(struct store *store, const char *key, struct fail *f)
 }
 
 static int
-file_list(struct store *store, const char *prefix, bool shallow,
-    store_list_fn *fn, void *arg, struct fail *f)
+file_list(struct store *store, const struct store_scan *scan, store_list_fn *fn,
+    void *arg, struct fail *f)
 {
-	struct file_tree tree = {
-		.url = store->url, .shallow = shallow, .fn = fn, .arg = arg
-	};
+	struct file_tree tree = { .url = store->url,
+		.shallow = scan->shallow,
+		.after = scan->after,
+		.fn = fn,
+		.arg = arg };
 	struct file_place place;
 	int rc = file_place_open(
-	    (struct file_store *)store, prefix, false, &place, f);
+	    (struct file_store *)store, scan->prefix, false, &place, f);
 
 	if (rc != 0)
 		return rc < 0 ? -1 : 0;
-	return file_tree_list(&tree, place.dir, prefix, f);
+	return file_tree_list(&tree, place.dir, scan->prefix, f);
 }
 
 static int

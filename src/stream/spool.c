@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Bytes kept until they are all there: see spool.h. */
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "io.h"
@@ -122,6 +123,28 @@ spool_replay(struct spool *s, struct stream *out, struct fail *f)
 			return -1;
 	}
 	return s->in_file > 0 ? replay_file(s, out, f) : 0;
+}
+
+int
+spool_read(struct spool *s, uint64_t off, void *bytes, size_t len, size_t *n,
+    struct fail *f)
+{
+	ssize_t got;
+
+	*n = 0;
+	if (off < s->memory.len) {
+		*n = s->memory.len - (size_t)off;
+		*n = *n < len ? *n : len;
+		memcpy(bytes, s->memory.data + off, *n);
+		return 0;
+	}
+	if (s->fd < 0)
+		return 0;
+	got = io_pread(s->fd, bytes, len, (off_t)(off - s->memory.len));
+	if (got < 0)
+		return fail_errno(f, s->dir, "temporary file");
+	*n = (size_t)got;
+	return 0;
 }
 
 void

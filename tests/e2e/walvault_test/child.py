@@ -47,10 +47,14 @@ def _tests_of(module):
 
 
 def _instances(path):
-    """One dictionary for each test, or for each (test, major)."""
+    """One dictionary for each test, or for each (test, major).
+
+    A module names the services that its tests need: ``SERVICES = ("ceph",)``.
+    """
     from .installed import MAJORS
 
-    for function in _tests_of(_load(path)):
+    module = _load(path)
+    for function in _tests_of(module):
         wanted = [None]
         if "major" in inspect.signature(function).parameters:
             wanted = getattr(function, "majors", MAJORS)
@@ -60,6 +64,7 @@ def _instances(path):
                 "function": function.__name__,
                 "major": major,
                 "time_limit": getattr(function, "time_limit", DEFAULT_TIME_LIMIT),
+                "services": getattr(module, "SERVICES", ()),
                 "with_root": getattr(function, "with_root", False),
             }
 

@@ -8,11 +8,13 @@ from .programs import program, run_program
 class Repository:
     """An empty store and a configuration of one cluster, for the Postgres given.
 
-    ``options`` become lines of the cluster's section (None leaves one out).
-    Nothing is written to the store before ``init()``.
+    ``options`` become lines of the cluster's section (None leaves one out);
+    ``section``, with the ``url`` of another store than a directory, those of the
+    store's. Nothing is written to the store before ``init()``.
     """
 
-    def __init__(self, pg, cluster="main", **options):
+    def __init__(self, pg, cluster="main", section=None, **options):
+        self.section = section or {}
         self.pg = pg
         self.cluster = cluster
         self.directory = new_directory("repo")
@@ -31,16 +33,15 @@ class Repository:
 
     @property
     def url(self):
-        return f"file://{self.store}"
+        return self.section.get("url", f"file://{self.store}")
 
     def configure(self, **options):
         """Rewrites the configuration file with these options changed."""
         self.options.update(options)
         lines = [f"{name} = {value}" for name, value in self.options.items() if value is not None]
+        store = [f"{name} = {value}" for name, value in {"url": self.url, **self.section}.items()]
         self.config.write_text(
-            "\n".join(
-                [f"[cluster {self.cluster}]", *lines, "", "[store local]", f"url = {self.url}", ""]
-            ),
+            "\n".join([f"[cluster {self.cluster}]", *lines, "", "[store local]", *store, ""]),
             encoding="utf-8",
         )
 

@@ -24,8 +24,9 @@ from pathlib import Path
 
 from . import processes
 from .asroot import user_variable
-from .cases import DEFAULT_TIME_LIMIT
+from .cases import DEFAULT_TIME_LIMIT, Skip
 from .sandbox import Sandbox
+from .services import Services, place
 
 ROOT = Path(__file__).resolve().parents[3]
 # "not ok 2 - check_lsn.c:case:test_name: message"
@@ -147,6 +148,22 @@ class Context:
     report: Report
     running: Running = field(default_factory=Running)
 
+    def environment_of(self, service):
+        """What the suite of stores is told of a bucket in this service."""
+        at = place(service)
+        options = {
+            **{"ENDPOINT": at["endpoint"], "CA_FILE": at.get("ca")},
+            "ACCESS_KEY_ID": at["access_key"],
+            "SECRET_KEY": at["secret_key"],
+            "SINGLE_WRITER": "yes" if service == "swift" else None,
+            "PART_SIZE": "5MiB",
+        }
+        return {
+            "WALVAULT_TEST_STORE": "s3://vault/suite",
+            "CK_TIMEOUT_MULTIPLIER": "4",
+            **{f"WALVAULT_TEST_STORE_{name}": value for name, value in options.items() if value},
+        }
+
 
 @dataclass
 class UnitProgram:
@@ -154,16 +171,29 @@ class UnitProgram:
 
     path: Path
     time_limit: int = DEFAULT_TIME_LIMIT
+    service: str = ""
 
     @property
     def name(self):
-        return self.path.name
+        return f"{self.path.name} on {self.service}" if self.service else self.path.name
+
+    @property
+    def services(self):
+        return [self.service] if self.service else []
 
     def run(self, context):
-        scratch = context.sandbox.path / f"unit-{self.name}"
+        extra = {}
+        if self.service:
+            try:
+                extra = context.environment_of(self.service)
+            except Skip as skip:
+                context.report.add_skipped(self.name, 0, skip.reason, skip.install)
+                return
+        scratch = context.sandbox.path / f"unit-{self.name.replace(' ', '-')}"
         scratch.mkdir()
         tap = scratch / "tap"
         environment = {**os.environ, "CK_TAP_LOG_FILE_NAME": str(tap), "TMPDIR": str(scratch)}
+        environment.update(extra)
         ended = context.running.run(
             [self.path], self.time_limit, scratch / "output", cwd=ROOT, env=environment
         )
@@ -203,6 +233,7 @@ class EndToEndTest:
     time_limit: int = DEFAULT_TIME_LIMIT
     error: str = ""
     skip: str = ""
+    services: tuple = ()
     with_root: bool = False
 
     @property
@@ -263,6 +294,14 @@ def find_unit_programs(directory):
     return [UnitProgram(path) for path in found if path.is_file() and os.access(path, os.X_OK)]
 
 
+def suites_of_stores(directory):
+    """The suite that every store keeps to, on each real service."""
+    path = Path(directory) / "check_store"
+    if not path.exists():
+        return []
+    return [UnitProgram(path, 900, service) for service in ("ceph", "swift")]
+
+
 def find_end_to_end_tests(sandbox, names):
     """Lists the tests of the modules in the sandbox, all or only those named."""
     modules = sorted((sandbox.source / "tests/e2e").glob("test_*.py"))
@@ -292,13 +331,13 @@ def parse_arguments(arguments):
 def select(sandbox, unit_directory, options):
     """The tests to run: unit tests first, then those that may take longest."""
     names = {path.name for path in options.files}
-    units = find_unit_programs(unit_directory)
+    units = find_unit_programs(unit_directory) + suites_of_stores(unit_directory)
     if names:
-        units = [unit for unit in units if unit.name in names]
+        units = [unit for unit in units if unit.path.name in names]
     tests = sorted(
         find_end_to_end_tests(sandbox, names), key=lambda test: test.time_limit, reverse=True
     )
-    missing = names - {unit.name for unit in units} - {Path(test.module).name for test in tests}
+    missing = names - {unit.path.name for unit in units} - {Path(test.module).name for test in tests}
     if missing:
         raise SystemExit(f"tests/run: no such test: {' '.join(sorted(missing))}")
     selected = [test for test in [*units, *tests] if options.only in test.name]
@@ -346,10 +385,17 @@ def main(arguments):
             if any(isinstance(test, EndToEndTest) for test in tests):
                 require_programs(sandbox, programs)
             report = Report()
+            services = Services(sandbox)
+            os.environ["WALVAULT_TEST_SERVICES"] = str(services.path)
             try:
+                services.start(
+                    [sys.executable, "-m", "walvault_test.services"],
+                    sorted({name for test in tests for name in test.services}),
+                )
                 run_all(tests, Context(sandbox, report), options.jobs)
             finally:
                 processes.end_own_descendants()
+                services.remove()
             return report.conclude()
     except KeyboardInterrupt:
         print("tests/run: interrupted", file=sys.stderr)

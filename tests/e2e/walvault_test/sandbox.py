@@ -44,7 +44,7 @@ def _copy_tree(source, destination):
 
 
 def _copy_programs(source, destination):
-    destination.mkdir()
+    destination.mkdir(parents=True)
     for path in source.iterdir() if source.is_dir() else []:
         if path.is_file() and not path.name.startswith("check_"):
             shutil.copy2(path, destination)
@@ -67,7 +67,7 @@ class Sandbox:
         self.source = self.path / "src"
         self.work = self.path / "work"
         self.templates = self.path / "templates"
-        self._user = user = unprivileged_user()
+        self.user = self._user = user = unprivileged_user()
         self._directories = itertools.count(1)
         self.options = _drop_options(user)
         self.home = user.pw_dir if user else os.environ.get("HOME", "/")
@@ -80,6 +80,7 @@ class Sandbox:
     def _fill(self, root, programs, helpers):
         self.path.chmod(0o755)
         _copy_programs(programs, self.bin)
+        _copy_programs(programs.parent / "lib/walvault", self.path / "lib/walvault")
         if helpers:
             _copy_programs(Path(helpers), self.helpers)
         for name in SOURCES:

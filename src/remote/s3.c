@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* A bucket as a store: see s3.h. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io.h"
+#include "keyed.h"
+#include "s3_call.h"
+#include "units.h"
+
+static int
+bad(const struct store_args *args, const char *option, const char *why,
+    struct fail *f)
+{
+	return fail_set(f, FAIL_CONFIG, args->name, "%s: %s", option, why);
+}
+
+static int
+copy(const struct store_args *args, const char *option, const char *value,
+    char *out, size_t cap, struct fail *f)
+{
+	if (strlen(value) >= cap)
+		return bad(args, option, "the value is too long", f);
+	(void)snprintf(out, cap, "%s", value);
+	return 0;
+}
+
+static int
+copy_option(const struct store_args *args, const char *option, char *out,
+    size_t cap, struct fail *f)
+{
+	return copy(args, option, store_option(args, option, ""), out, cap, f);
+}
+
+/* s3://BUCKET/PREFIX */
+static int
+parse_url(struct s3 *s, const struct store_args *args, struct fail *f)
+{
+	static const char letters[] =
+	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+	    "._-";
+	const char *bucket = args->url + strlen("s3://");
+	size_t len = strcspn(bucket, "/");
+	const char *prefix = bucket + len + strspn(bucket + len, "/");
+	size_t prefix_len = strlen(prefix);
+
+	while (prefix_len > 0 && prefix[prefix_len - 1] == '/')
+		prefix_len--;
+	if (len < 3 || len >= sizeof s->bucket ||
+	    strspn(bucket, letters) < len ||
+	    prefix_len + 2 > sizeof s->prefix) {
+		(void)fail_set(
+		    f, FAIL_CONFIG, args->url, "not the address of a bucket");
+		return fail_hint(f, "write s3://BUCKET or s3://BUCKET/PREFIX");
+	}
+	(void)snprintf(s->bucket, sizeof s->bucket, "%.*s", (int)len, bucket);
+	if (prefix_len > 0)
+		(void)snprintf(s->prefix, sizeof s->prefix, "%.*s/",
+		    (int)prefix_len, prefix);
+	return 0;
+}
+
+/* The option, or what other programs' environment says. */
+static void
+choose_endpoint(
+    const struct s3 *s, const struct store_args *args, char *out, size_t cap)
+{
+	const char *e = store_option(args, "endpoint", NULL);
+
+	if (e == NULL)
+		e = getenv("AWS_ENDPOINT_URL_S3");
+	if (e == NULL || *e == '\0')
+		e = getenv("AWS_ENDPOINT_URL");
+	if (e != NULL && *e != '\0')
+		(void)snprintf(out, cap, "%s", e);
+	else
+		(void)snprintf(out, cap, "https://s3.%s.amazonaws.com%s",
+		    s->region, strncmp(s->region, "cn-", 3) == 0 ? ".cn" : "");
+}
+
+/* A bucket's name with a dot is not covered by a service's certificate. */
+static bool
+in_host(const struct s3 *s, const struct store_args *args, const char *endpoint)
+{
+	const char *style = store_option(args, "addressing", "auto");
+
+	if (strcmp(style, "auto") != 0)
+		return strcmp(style, "virtual") == 0;
+	return strstr(endpoint, ".amazonaws.com") != NULL &&
+	    strchr(s->bucket, '.') == NULL;
+}
+
+/* "https://host:port/path" into what is connected to, and what is asked for. */
+static int
+set_endpoint(struct s3 *s, const struct store_args *args, struct fail *f)
+{
+	char endpoint[S3_URL_MAX];
+	const char *host, *path;
+	size_t scheme, host_len, path_len;
+	bool virtual;
+
+	choose_endpoint(s, args, endpoint, sizeof endpoint);
+	scheme = strncmp(endpoint, "https://", 8) == 0 ? 8
+	    : strncmp(endpoint, "http://", 7) == 0     ? 7
+	                                               : 0;
+	host = endpoint + scheme;
+	host_len = strcspn(host, "/");
+	path = host + host_len;
+	path_len = strlen(path);
+	while (path_len > 0 && path[path_len - 1] == '/')
+		path_len--;
+	if (scheme == 0 || host_len == 0 || host_len > 250 ||
+	    memchr(host, '@', host_len) != NULL || strchr(path, '?') != NULL) {
+		(void)fail_set(f, FAIL_CONFIG, args->name,
+		    "endpoint: not an address of a service");
+		return fail_hint(f, "write https://HOST or https://HOST:PORT");
+	}
+	virtual = in_host(s, args, endpoint);
+	(void)snprintf(s->host, sizeof s->host, "%s%s%.*s",
+	    virtual ? s->bucket : "", virtual ? "." : "", (int)host_len, host);
+	(void)snprintf(
+	    s->base, sizeof s->base, "%.*s%s", (int)scheme, endpoint, s->host);
+	(void)snprintf(s->root, sizeof s->root, "%.*s/%s%s", (int)path_len,
+	    path, virtual ? "" : s->bucket, virtual ? "" : "/");
+	return 0;
+}
+
+static int
+set_region(struct s3 *s, const struct store_args *args, struct fail *f)
+{
+	const char *region = store_option(args, "region", NULL);
+
+	if (region != NULL)
+		return copy(
+		    args, "region", region, s->region, sizeof s->region, f);
+	if (aws_region(args, s->region, sizeof s->region, f) != 0)
+		return -1;
+	if (s->region[0] == '\0')
+		(void)snprintf(s->region, sizeof s->region, "us-east-1");
+	return 0;
+}
+
+/* The 32 bytes of a key of ours that the service encrypts with. */
+static int
+read_sse_key(struct s3 *s, const struct store_args *args, struct fail *f)
+{
+	const char *path = store_option(args, "sse-key-file", NULL);
+	uint8_t md5[MD5_LEN];
+	struct buf b = { 0 };
+	int rc;
+
+	if (path == NULL)
+		return bad(args, "sse",
+		    "customer needs sse_key_file, a file of 32 bytes", f);
+	rc = io_read_file(AT_FDCWD, path, 4096, &b, f);
+	if (rc == 1)
+		rc = fail_set(f, FAIL_CONFIG, path, "no such file");
+	if (rc == 0 && b.len != 32)
+		rc = fail_set(f, FAIL_CONFIG, path,
+		    "it has %zu bytes, a key has 32", b.len);
+	if (rc == 0) {
+		md5_bytes(b.data, b.len, md5);
+		base64_text(b.data, b.len, s->sse_key);
+		base64_text(md5, sizeof md5, s->sse_key_md5);
+	}
+	if (b.data != NULL)
+		wipe(b.data, b.len);
+	buf_clear(&b);
+	return rc;
+}
+
+static int
+set_encryption(struct s3 *s, const struct store_args *args, struct fail *f)
+{
+	const char *sse = store_option(args, "sse", "none");
+
+	if (strcmp(sse, "customer") == 0) {
+		if (strncmp(s->base, "https://", 8) != 0)
+			return bad(args, "sse",
+			    "customer needs an endpoint of https", f);
+		return read_sse_key(s, args, f);
+	}
+	if (strcmp(sse, "none") == 0)
+		return 0;
+	if (copy(args, "sse", sse, s->sse, sizeof s->sse, f) != 0)
+		return -1;
+	return strcmp(sse, "aws:kms") == 0
+	    ? copy_option(
+	          args, "sse-key-id", s->sse_key_id, sizeof s->sse_key_id, f)
+	    : 0;
+}
+
+static int
+set_objects(struct s3 *s, const struct store_args *args, struct fail *f)
+{
+	const char *lock = store_option(args, "lock-mode", "none"), *why;
+	uint64_t v = 0;
+
+	(void)units_parse(
+	    store_option(args, "part-size", "16MiB"), UNITS_BYTES, &v, &why);
+	s->part_size = (size_t)v;
+	(void)units_parse(
+	    store_option(args, "lock-for", "7d"), UNITS_MS, &v, &why);
+	s->lock_ms = (int64_t)v;
+	if (strcmp(lock, "none") != 0)
+		(void)snprintf(s->lock_mode, sizeof s->lock_mode, "%s", lock);
+	s->single_writer = strcmp(store_option(args, "single-writer", "no"),
+	                       "yes") == 0;
+	if (copy_option(args, "storage-class", s->storage_class,
+	        sizeof s->storage_class, f) != 0 ||
+	    copy_option(args, "wal-storage-class", s->wal_storage_class,
+	        sizeof s->wal_storage_class, f) != 0 ||
+	    copy_option(args, "tags", s->tags, sizeof s->tags, f) != 0 ||
+	    copy(args, "spool-dir",
+	        args->spool_dir != NULL ? args->spool_dir : "", s->spool_dir,
+	        sizeof s->spool_dir, f) != 0)
+		return -1;
+	return set_encryption(s, args, f);
+}
+
+static void
+s3_free(struct store *store)
+{
+	struct s3 *s = (struct s3 *)store;
+
+	http_free(s->http);
+	aws_free(s->aws);
+	wipe(s->sse_key, sizeof s->sse_key);
+	free(s);
+}
+
+static const struct store_ops s3_ops = {
+	.put = s3_put,
+	.get = s3_get,
+	.stat = s3_stat,
+	.list = s3_list,
+	.del = s3_del,
+	.settle = s3_settle,
+	.prepare = s3_probe,
+	.probe = s3_probe,
+	.sweep = s3_sweep,
+	.free = s3_free,
+};
+
+struct store *
+s3_open(const struct store_args *args, struct fail *f)
+{
+	struct s3 *s = calloc(1, sizeof *s);
+
+	if (s == NULL) {
+		(void)fail_set(f, FAIL_INTERNAL, args->url, "out of memory");
+		return NULL;
+	}
+	s->store.ops = &s3_ops;
+	if (parse_url(s, args, f) == 0 && set_region(s, args, f) == 0 &&
+	    set_endpoint(s, args, f) == 0 && set_objects(s, args, f) == 0 &&
+	    http_options_read(args, &s->options, f) == 0) {
+		s->aws = aws_new(args, f);
+		s->http = s->aws != NULL ? http_new(&s->options) : NULL;
+		if (s->http != NULL)
+			return &s->store;
+		if (s->aws != NULL)
+			(void)fail_set(
+			    f, FAIL_INTERNAL, args->url, "out of memory");
+	}
+	s3_free(&s->store);
+	return NULL;
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* The bucket itself: what it can do, and what was left in it.  s3_call.h. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "s3_call.h"
+#include "uri.h"
+#include "xml.h"
+
+#define PROBE_KEY  ".walvault-probe"
+#define PROBE_TEXT "whether keys are written once is tried here\n"
+
+int
+s3_settle(struct store *store, const char *key, struct fail *f)
+{
+	struct store_info info;
+
+	/* What a service shows, it keeps. */
+	return s3_stat(store, key, &info, f);
+}
+
+static int
+put_probe(struct store *store, struct fail *f)
+{
+	struct store_attrs attrs = { .kind = STORE_NOTE };
+	struct stream *put = s3_put(store, PROBE_KEY, &attrs, f);
+	int rc = put == NULL ? -1 : 0;
+
+	if (rc == 0)
+		rc = stream_write(put, PROBE_TEXT, sizeof PROBE_TEXT - 1, f);
+	if (rc == 0)
+		rc = stream_finish(put, f);
+	stream_free(put);
+	return rc;
+}
+
+/*
+ * A service that takes If-None-Match and does not care would lose WAL: one
+ * that is told twice to make the same object must refuse once.  The object
+ * stays; nobody needs the right to delete it.
+ */
+int
+s3_probe(struct store *store, struct fail *f)
+{
+	struct s3 *s = (struct s3 *)store;
+	int rc = put_probe(store, f);
+
+	if (rc == 0)
+		rc = put_probe(store, f);
+	if (rc == 1)
+		return 0;
+	if (rc < 0 || s->single_writer)
+		return rc;
+	(void)fail_set(f, FAIL_CONFIG, store->url,
+	    "the service overwrites an object that was to be made only if "
+	    "there is none (it ignores If-None-Match)");
+	return fail_hint(f,
+	    "two writers could overwrite each other's WAL. If one host alone "
+	    "writes here, set single_writer = yes");
+}
+
+struct upload {
+	char *key, *id;
+	int64_t began;
+};
+
+struct uploads {
+	struct upload *list;
+	size_t n;
+	struct upload now; /* one that is lost is found the next time */
+};
+
+static void
+upload_clear(struct upload *u)
+{
+	free(u->key);
+	free(u->id);
+	*u = (struct upload){ 0 };
+}
+
+static int
+take_element(void *arg, const char *path, const char *text)
+{
+	static const char root[] = "ListMultipartUploadsResult/Upload";
+	struct uploads *u = arg;
+	struct upload *more;
+
+	if (strncmp(path, root, sizeof root - 1) != 0)
+		return 0;
+	path += sizeof root - 1;
+	if (strcmp(path, "/Key") == 0) {
+		free(u->now.key);
+		u->now.key = strdup(text);
+		if (u->now.key != NULL)
+			uri_decode(u->now.key);
+	} else if (strcmp(path, "/UploadId") == 0) {
+		free(u->now.id);
+		u->now.id = strdup(text);
+	} else if (strcmp(path, "/Initiated") == 0) {
+		u->now.began = s3_time(text);
+	} else if (*path == '\0') {
+		if (u->now.key == NULL || u->now.id == NULL)
+			return 0;
+		more = reallocarray(u->list, u->n + 1, sizeof *more);
+		if (more == NULL)
+			return 0;
+		u->list = more;
+		u->list[u->n++] = u->now;
+		u->now = (struct upload){ 0 };
+	}
+	return 0;
+}
+
+static int
+abort_upload(struct s3 *s, const struct upload *u, struct fail *f)
+{
+	struct s3_call c = { .s3 = s,
+		.method = "DELETE",
+		.action = "s3:AbortMultipartUpload",
+		.key = u->key + strlen(s->prefix) };
+	struct buf query = { 0 };
+	int rc = -1;
+
+	if (buf_append(&query, "uploadId=", 9) == 0 &&
+	    uri_encode(&query, u->id, false) == 0 &&
+	    buf_append_u8(&query, 0) == 0) {
+		c.query = (const char *)query.data;
+		rc = s3_call(&c, f);
+	} else {
+		(void)fail_set(f, FAIL_INTERNAL, u->key, "out of memory");
+	}
+	s3_call_clear(&c);
+	buf_clear(&query);
+	return rc;
+}
+
+/* One page of a thousand at a time; those that are swept are gone from it. */
+static int
+load_uploads(
+    struct s3 *s, const char *prefix, struct uploads *u, struct fail *f)
+{
+	struct s3_call c = { .s3 = s,
+		.method = "GET",
+		.action = "s3:ListBucketMultipartUploads" };
+	struct buf query = { 0 };
+	static const char begin[] = "encoding-type=url&prefix=";
+	int rc = -1;
+
+	if (buf_append(&query, begin, sizeof begin - 1) == 0 &&
+	    uri_encode(&query, s->prefix, false) == 0 &&
+	    uri_encode(&query, prefix, false) == 0 &&
+	    buf_append(&query, "&uploads=", 10) == 0) {
+		c.query = (const char *)query.data;
+		rc = s3_call(&c, f);
+		if (rc == 1)
+			rc = fail_set(f, FAIL_TRANSIENT, c.object,
+			    "its uploads cannot be listed: answered %d",
+			    c.answer.status);
+	} else {
+		(void)fail_set(f, FAIL_INTERNAL, s->store.url, "out of memory");
+	}
+	if (rc == 0)
+		rc = xml_parse((const char *)c.answer.body.data,
+		    c.answer.body.len, c.object, take_element, u, f);
+	s3_call_clear(&c);
+	buf_clear(&query);
+	return rc;
+}
+
+int
+s3_sweep(struct store *store, const char *prefix, int64_t before, size_t *n,
+    struct fail *f)
+{
+	struct s3 *s = (struct s3 *)store;
+	struct uploads u = { 0 };
+	int rc = load_uploads(s, prefix, &u, f);
+
+	for (size_t i = 0; i < u.n && rc == 0; i++) {
+		const char *key = u.list[i].key;
+
+		if (u.list[i].began >= before ||
+		    strncmp(key, s->prefix, strlen(s->prefix)) != 0)
+			continue;
+		rc = abort_upload(s, &u.list[i], f);
+		*n += rc == 0;
+		rc = rc == 1 ? 0 : rc;
+	}
+	for (size_t i = 0; i < u.n; i++)
+		upload_clear(&u.list[i]);
+	upload_clear(&u.now);
+	free(u.list);
+	return rc;
+}

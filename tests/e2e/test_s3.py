@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: PostgreSQL
+"""The whole way on real S3 services: archive, back up, destroy, restore to a time."""
+
+import datetime
+import os
+import re
+import shutil
+import signal
+import subprocess
+
+from walvault_test import Postgres, Repository, majors, time_limit, wait_until
+from walvault_test.cases import new_directory
+from walvault_test.fetching import Asker
+from walvault_test.programs import clean_environment, program
+from walvault_test.restoring import restore_and_start, take_backup
+from walvault_test.s3client import Place
+from walvault_test.services import place
+from walvault_test.stopped import stopped_cluster
+
+SERVICES = ("ceph", "swift")
+
+
+class Bucket:
+    """A prefix of its own in a service's bucket."""
+
+    def __init__(self, service="ceph", bucket="vault"):
+        self.at = place(service)
+        self.bucket = bucket
+        self.prefix = f"e2e/{os.urandom(6).hex()}"
+        self.own = Place(
+            *(self.at["endpoint"], self.at["access_key"], self.at["secret_key"]),
+            self.at.get("ca"),
+        )
+
+    def section(self, **options):
+        secret = new_directory("secret") / "key"
+        secret.write_text(self.at["secret_key"], encoding="ascii")
+        given = {
+            "url": f"s3://{self.bucket}/{self.prefix}",
+            "endpoint": self.at["endpoint"],
+            "ca_file": self.at.get("ca"),
+            "access_key_id": self.at["access_key"],
+            "secret_key_file": secret,
+            **options,
+        }
+        return {name: value for name, value in given.items() if value is not None}
+
+    def keys(self):
+        return self.own.keys(self.bucket, f"{self.prefix}/")
+
+
+def pushed(bucket, init=True, pg=None, **section):
+    """A stopped cluster and its repository in the bucket."""
+    pg, names = pg or stopped_cluster()
+    repo = Repository(pg, timeout="30s", section=bucket.section(**section))
+    if init:
+        repo.init()
+    return pg, repo, names
+
+
+def circle(bucket, **section):
+    """Archive, back up, lose everything, restore to a time; the requests' proof is the data."""
+    pg = Postgres.create(15, segsize_mib=1, autovacuum="off")
+    repo = Repository(pg, section=bucket.section(**section))
+    repo.enable_archiving()
+    pg.start()
+    repo.init()
+    pg.sql("CREATE TABLE t (what text, filler text)")
+    pg.sql("INSERT INTO t SELECT 'before', md5(g::text) FROM generate_series(1, 20000) g")
+    backup = take_backup(repo)
+    pg.sql("INSERT INTO t VALUES ('behind the backup')")
+    moment = pg.value("SELECT clock_timestamp()::text")
+    pg.sql("INSERT INTO t VALUES ('too late')")
+    pg.archive_all()
+    pg.destroy()
+    shutil.rmtree(repo.state_directory)
+    found = repo.json("info")
+    assert backup in str(found), found
+    repo.walvault("verify", "--wal").expect(0)
+    restored = restore_and_start(repo, "--to-time", moment)
+    counts = dict(restored.sql("SELECT what, count(*) FROM t GROUP BY 1"))
+    assert counts == {"before": 20000, "behind the backup": 1}, counts
+    assert bucket.keys() and not repo.objects()
+
+
+@time_limit(600)
+def test_the_full_circle_over_tls_with_an_authority_of_our_own():
+    circle(Bucket("ceph"))
+
+
+@time_limit(600)
+def test_the_full_circle_where_nothing_is_conditional():
+    circle(Bucket("swift"), single_writer="yes", part_size="5MiB")
+
+
+def test_the_url_and_the_environment_are_enough():
+    bucket = Bucket()
+    _, repo, names = pushed(bucket)
+    repo.walpush(f"pg_wal/{names[0]}").expect(0)
+    environment = {
+        "AWS_ACCESS_KEY_ID": bucket.at["access_key"],
+        "AWS_SECRET_ACCESS_KEY": bucket.at["secret_key"],
+        "AWS_ENDPOINT_URL": bucket.at["endpoint"],
+        "AWS_CA_BUNDLE": bucket.at["ca"],
+        "WALVAULT_CONFIG": "/dev/null",
+    }
+    result = repo.walvault("info", "--store", repo.url, env=environment).expect(0)
+    assert str(repo.pg.sysid) in result.out, result
+
+
+def test_each_thing_that_is_wrong_has_its_own_message():
+    bucket = Bucket()
+    pg, repo, names = pushed(bucket)
+    wrong = new_directory("secret") / "key"
+    wrong.write_text("notthesecretkey", encoding="ascii")
+    cases = {
+        "there is no bucket 'nosuchbucket'": {"url": "s3://nosuchbucket/x"},
+        "does not know this access key": {"access_key_id": "NOSUCHKEY"},
+        "the secret key does not belong": {"secret_key_file": wrong},
+        "certificate": {"ca_file": None},
+        "is the service up": {"endpoint": "https://127.0.0.1:1"},
+        "not an address of a service": {"endpoint": "127.0.0.1"},
+        "no such file": {"secret_key_file": "/nonexistent"},
+    }
+    asker = Asker(repo, "recovery")
+    for message, options in cases.items():
+        repo.section = {**bucket.section(**options)}
+        repo.configure(timeout="3s")
+        result = repo.walpush(f"pg_wal/{names[0]}").expect((1, 3))
+        assert message in result.err, (message, result)
+        result = asker.fetch(names[0]).expect(200)
+        assert message in result.err, (message, result)
+    assert not [key for key in bucket.keys() if "/wal/" in key]
+
+
+def test_swift_tells_the_right_region_and_refuses_conditions():
+    bucket = Bucket("swift")
+    pg, repo, names = pushed(bucket, init=False, region="eu-central-1")
+    result = repo.walvault("init").expect(3)
+    assert "set region = us-east-1" in result.err, result
+    repo.section = bucket.section()
+    repo.configure()
+    result = repo.walvault("init").expect(3)
+    assert "501" in result.err and "single_writer = yes" in result.err, result
+
+
+def test_a_wrong_clock_is_told():
+    bucket = Bucket()
+    _, repo, names = pushed(bucket)
+    command = ["faketime", "-f", "+2h", program("walvault"), "info"]
+    done = subprocess.run(
+        command,
+        env=clean_environment(WALVAULT_CONFIG=str(repo.config), FAKETIME_DONT_FAKE_MONOTONIC="1"),
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1, done
+    assert re.search(r"clock is 7[12]\d\d s ahead of the service's", done.stderr), done
+
+
+def test_objects_are_locked_and_the_service_is_asked_whether_they_are():
+    bucket = Bucket("ceph", "locked")
+    # In a bucket of versions, as it must be, this Ceph creates unconditionally.
+    result = pushed(bucket, init=False, lock_mode="GOVERNANCE")[1].walvault("init").expect(3)
+    assert "ignores If-None-Match" in result.err, result
+    bucket = Bucket("ceph", "locked")
+    options = {"lock_mode": "GOVERNANCE", "lock_for": "1d", "single_writer": "yes"}
+    _, repo, names = pushed(bucket, **options)
+    repo.walpush(f"pg_wal/{names[0]}").expect(0)
+    key = next(key for key in bucket.keys() if key.endswith(names[0]))
+    headers = bucket.own.head("locked", key)
+    assert headers["x-amz-object-lock-mode"] == "GOVERNANCE", headers
+    until = headers["x-amz-object-lock-retain-until-date"][:19]
+    left = datetime.datetime.fromisoformat(until) - datetime.datetime.utcnow()
+    assert datetime.timedelta(hours=23) < left <= datetime.timedelta(hours=24, minutes=1), until
+    bucket = Bucket("swift")
+    _, repo, names = pushed(bucket, init=False, single_writer="yes", lock_mode="COMPLIANCE")
+    result = repo.walvault("init").expect(3)
+    assert "did not lock it" in result.err, result
+
+
+def test_objects_have_the_attributes_asked_for():
+    bucket = Bucket()
+    key_file = new_directory("secret") / "sse"
+    key_file.write_bytes(bytes(range(32)))
+    _, repo, names = pushed(bucket, sse="customer", sse_key_file=key_file)
+    repo.walpush(f"pg_wal/{names[0]}").expect(0)
+    Asker(repo, "recovery").fetch(names[0]).expect(0)
+    key = next(key for key in bucket.keys() if key.endswith(names[0]))
+    status, _, _ = bucket.own.request("GET", f"/vault/{key}")
+    assert status == 400, "it can be read without the key"
+    bucket = Bucket()
+    _, repo, names = pushed(
+        bucket, sse="aws:kms", sse_key_id="testkey-1", tags="team=dba&what=wal",
+        storage_class="STANDARD", wal_storage_class="STANDARD",
+    )
+    repo.walpush(f"pg_wal/{names[0]}").expect(0)
+    key = next(key for key in bucket.keys() if key.endswith(names[0]))
+    assert bucket.own.head("vault", key)["x-amz-server-side-encryption"] == "aws:kms"
+    _, _, tags = bucket.own.request("GET", f"/vault/{key}", "tagging=")
+    assert b"<Key>team</Key><Value>dba</Value>" in tags, tags
+
+
+@majors(15)
+def test_a_push_of_16_mib_needs_less_than_64_mib(major):
+    bucket = Bucket()
+    pg = Postgres.create(major, autovacuum="off", wal_keep_size="256MB")
+    pg.start()
+    # What does not compress is the most that can be held.
+    pg.sql("CREATE TABLE t (b bytea)")
+    pg.sql("ALTER TABLE t ALTER b SET STORAGE EXTERNAL")
+    pg.sql("CREATE EXTENSION pgcrypto")
+    for _ in range(16):
+        pg.sql("INSERT INTO t SELECT gen_random_bytes(1024) FROM generate_series(1, 1024)")
+    name = pg.switch_wal()
+    pg.stop()
+    previous = f"{name[:8]}{int(name[8:], 16) - 1:016X}"
+    _, repo, _ = pushed(bucket, pg=(pg, []))
+    log = new_directory("time") / "log"
+    command = ["/usr/bin/time", "-f", "%M", "-o", log, program("walpush"), f"pg_wal/{previous}"]
+    subprocess.run(
+        command,
+        cwd=pg.data,
+        env=clean_environment(WALVAULT_CONFIG=str(repo.config)),
+        check=True,
+        timeout=120,
+    )
+    kib = int(log.read_text(encoding="ascii").split()[-1])
+    key = next(key for key in bucket.keys() if key.endswith(previous))
+    stored = int(bucket.own.head("vault", key)["content-length"])
+    assert stored > 12 << 20, "it compresses too well for this test"
+    assert kib < 64 * 1024, f"{kib} KiB for {stored} bytes"
+
+
+def test_what_a_killed_backup_had_uploaded_is_not_taken_from_one_that_may_run():
+    bucket = Bucket()
+    pg = Postgres.create(15, autovacuum="off")
+    repo = Repository(pg, section=bucket.section(part_size="5MiB"))
+    repo.enable_archiving()
+    pg.start()
+    repo.init()
+    pg.sql("CREATE TABLE t (b bytea)")
+    pg.sql("ALTER TABLE t ALTER b SET STORAGE EXTERNAL")
+    pg.sql("CREATE EXTENSION pgcrypto")
+    pg.sql("INSERT INTO t SELECT gen_random_bytes(1000) FROM generate_series(1, 60000)")
+
+    def uploads():
+        return [key for key in bucket.own.uploads("vault") if key.startswith(bucket.prefix)]
+
+    words = [program("basebackup"), "--fast", "--jobs", "1", "--conninfo", pg.conninfo()]
+    running = subprocess.Popen(
+        words,
+        env=clean_environment(WALVAULT_CONFIG=str(repo.config)),
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    wait_until(uploads, "an upload to be begun")
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    repo.walvault("expire", "--broken").expect(0)
+    assert uploads(), "its writer may still be at it"
