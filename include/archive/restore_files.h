@@ -25,6 +25,12 @@ struct restore_made {
 
 #define RESTORE_MADE_MAX 16
 
+/* Around our lines of postgresql.auto.conf. */
+#define RESTORE_BEGINS                                                    \
+	"# Begin of pitr-restore's settings.  Remove them once recovery " \
+	"has ended.\n"
+#define RESTORE_ENDS "# End of pitr-restore's settings.\n"
+
 struct restore_ids {
 	uid_t uid;
 	gid_t gid;
@@ -33,7 +39,8 @@ struct restore_ids {
 struct restore {
 	const struct restore_args *args;
 	struct restore_result *result;
-	int dir; /* the data directory */
+	int dir;    /* the data directory: place[0] */
+	int *place; /* directories of all places, locked; -1 not made yet */
 	/* "Does this file come from the packs?", by file. */
 	bool *from_packs;
 	struct buf kept[KEPT_COUNT];

@@ -127,13 +127,18 @@ static int
 make_tablespace(struct restore *r, const struct restore_file *file,
     const struct restore_place *p, struct fail *f)
 {
+	int *place = &r->place[p - r->args->places->list];
+
 	if (make_path(p->path, r->dir_mode, f) != 0)
 		return -1;
+	*place = restore_claim_place(p, f);
+	if (*place < 0)
+		return -1;
 	if (r->ids != NULL &&
-	    chown(p->path, r->ids[file->owner].uid, r->ids[file->owner].gid) !=
+	    fchown(*place, r->ids[file->owner].uid, r->ids[file->owner].gid) !=
 	        0)
 		return fail_errno(f, p->path, "change the owner");
-	if (chmod(p->path, r->dir_mode) != 0)
+	if (fchmod(*place, r->dir_mode) != 0)
 		return fail_errno(f, p->path, "change the mode");
 	if (symlinkat(p->path, r->dir, file->path) != 0)
 		return restore_failed(r, file->path, "make link", f);

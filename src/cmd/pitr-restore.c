@@ -123,6 +123,8 @@ carry_out(struct restore_job *j, struct fail *f)
 	meter_begin(&j->meter);
 	rc = restore_run(&args, &j->result, f);
 	meter_end(&j->meter);
+	if (rc != 0 && !j->result.begun)
+		return -1;
 	if (rc != 0) {
 		(void)restore_name_other(j, f);
 		return fail_add(f,
