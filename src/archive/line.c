@@ -7,6 +7,7 @@
 #include "line.h"
 #include "lsn.h"
 #include "object.h"
+#include "walhdr.h"
 #include "waljoin.h"
 
 static int

@@ -7,15 +7,11 @@
  * so the empty ones come first (PostgreSQL: assign_recovery_target and its
  * like in xlogrecovery.c).
  */
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
-#include "io.h"
 #include "label.h"
-#include "log.h"
 #include "planfile.h"
 #include "restore_files.h"
 
@@ -29,8 +25,6 @@ static const char *const dropped[] = { "restore_command", "primary_conninfo",
 
 static const char *const archiving[] = { "archive_mode", "archive_command",
 	"archive_library", "archive_timeout" };
-
-#define SETTINGS_MAX ((size_t)16 * 1024 * 1024)
 
 #define COUNT(list) (sizeof(list) / sizeof *(list))
 
@@ -171,17 +165,13 @@ set_limits(const struct restore *r, struct buf *b)
 	    b, "max_locks_per_transaction", d->max_locks_per_xact);
 }
 
-static const char begins[] = "# Begin of pitr-restore's settings.  Remove them "
-                             "once recovery has ended.\n";
-static const char ends[] = "# End of pitr-restore's settings.\n";
-
 static int
 format_settings(const struct restore *r, struct buf *b)
 {
 	const struct restore_args *a = r->args;
 
 	if (keep_lines(r, &r->kept[KEPT_SETTINGS], b) != 0 ||
-	    add_text(b, begins) != 0 ||
+	    add_text(b, RESTORE_BEGINS) != 0 ||
 	    set_text(b, "restore_command", a->restore_command) != 0 ||
 	    set_text(b, "recovery_end_command", "") != 0 ||
 	    set_text(b, "archive_cleanup_command", "") != 0 ||
@@ -202,7 +192,7 @@ format_settings(const struct restore *r, struct buf *b)
 	if (!a->standby && !a->rejoin &&
 	    add_text(b, "archive_mode = off\n") != 0)
 		return -1;
-	return add_text(b, ends);
+	return add_text(b, RESTORE_ENDS);
 }
 
 static int
@@ -213,57 +203,6 @@ make_auto_conf(struct restore *r, struct fail *f)
 	    ? restore_make(r, PLANFILE_SETTINGS, &b, f)
 	    : fail_errno(f, PLANFILE_SETTINGS, "memory");
 
-	buf_clear(&b);
-	return rc;
-}
-
-/* In one step. */
-static int
-replace_file(const char *path, const struct buf *b, struct fail *f)
-{
-	char temp[PATH_MAX];
-	int fd, rc;
-
-	(void)snprintf(temp, sizeof temp, "%.4080s.walvault", path);
-	fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return fail_errno(f, temp, "create");
-	rc = io_write(fd, b->data, b->len);
-	if (rc == 0)
-		rc = fsync(fd);
-	if (close(fd) != 0 || rc != 0 || rename(temp, path) != 0)
-		return fail_errno(f, path, "write");
-	return 0;
-}
-
-int
-restore_forget_settings(const char *dest, struct fail *f)
-{
-	struct buf b = { 0 };
-	char path[PATH_MAX];
-	uint8_t *from, *to;
-	int rc;
-
-	(void)snprintf(
-	    path, sizeof path, "%.4000s/%s", dest, PLANFILE_SETTINGS);
-	rc = io_read_file(AT_FDCWD, path, SETTINGS_MAX, &b, f);
-	if (rc != 0)
-		return rc < 0 ? -1 : 0;
-	from = memmem(b.data, b.len, begins, sizeof begins - 1);
-	to = memmem(b.data, b.len, ends, sizeof ends - 1);
-	if (from != NULL && to != NULL && from < to) {
-		size_t head = (size_t)(from - b.data);
-		size_t tail = b.len - (size_t)(to - b.data) - (sizeof ends - 1);
-
-		memmove(from, to + sizeof ends - 1, tail);
-		b.len = head + tail;
-		rc = add_text(&b,
-		         "# Since pitr-restore: this copy must not "
-		         "archive where the original does.\n"
-		         "archive_mode = off\n") == 0
-		    ? replace_file(path, &b, f)
-		    : fail_errno(f, path, "memory");
-	}
 	buf_clear(&b);
 	return rc;
 }
