@@ -49,6 +49,7 @@ struct restore {
 	struct restore_made made[RESTORE_MADE_MAX];
 	size_t n_made;
 	struct restore_ids *ids;    /* by owner; only root gives files away */
+	uint32_t owner;             /* of what is made here */
 	mode_t dir_mode, file_mode; /* of what is made here */
 };
 

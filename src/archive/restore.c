@@ -105,13 +105,15 @@ open_dest(struct restore *r, struct fail *f)
 
 	r->dir_mode = group ? 0750 : 0700;
 	r->file_mode = group ? 0640 : 0600;
+	r->owner = version != NULL ? version->owner : 0;
 	if (mkdir(dest, r->dir_mode) != 0 && errno != EEXIST)
 		return fail_errno(f, dest, "make directory");
 	r->dir = r->place[0] = restore_claim_place(
 	    &r->args->places->list[0], f);
 	if (r->dir < 0)
 		return -1;
-	if (r->ids != NULL && fchown(r->dir, r->ids[0].uid, r->ids[0].gid) != 0)
+	if (r->ids != NULL &&
+	    fchown(r->dir, r->ids[r->owner].uid, r->ids[r->owner].gid) != 0)
 		return fail_errno(f, dest, "change the owner");
 	if (fchmod(r->dir, r->dir_mode) != 0)
 		return fail_errno(f, dest, "change the mode");

@@ -54,7 +54,9 @@ int
 restore_make(
     struct restore *r, const char *path, const struct buf *b, struct fail *f)
 {
-	struct restore_file file = { .path = path, .mode = r->file_mode };
+	struct restore_file file = {
+		.path = path, .mode = r->file_mode, .owner = r->owner
+	};
 	int fd = restore_open(r, &file, O_WRONLY | O_CREAT | O_TRUNC, f);
 
 	if (fd < 0)
@@ -191,8 +193,9 @@ make_wal_directories(struct restore *r, struct fail *f)
 	size_t n = r->args->set->head.s.major >= 17 ? 3 : 2;
 
 	for (size_t i = 0; i < n; i++) {
-		struct restore_file dir = { .path = names[i],
-			.mode = r->dir_mode };
+		struct restore_file dir = {
+			.path = names[i], .mode = r->dir_mode, .owner = r->owner
+		};
 
 		if (make_directory(r, &dir, f) != 0)
 			return -1;
@@ -214,6 +217,7 @@ make_above(struct restore *r, const struct restore_file *file, struct fail *f)
 		    file->path);
 		dir.path = path;
 		dir.mode = r->dir_mode;
+		dir.owner = r->owner;
 		if (make_directory(r, &dir, f) != 0)
 			return -1;
 	}
