@@ -60,6 +60,7 @@ def _instances(path):
                 "function": function.__name__,
                 "major": major,
                 "time_limit": getattr(function, "time_limit", DEFAULT_TIME_LIMIT),
+                "as_root": getattr(function, "as_root", False),
             }
 
 
@@ -103,6 +104,8 @@ def _call(path, name, major):
     """Runs the test and all clean-up it asked for; raises what either raised."""
     try:
         function = getattr(_load(path), name)
+        if getattr(function, "as_root", False) and os.geteuid() != 0:
+            raise Skip("it needs root", "run the tests as root")
         function(*([] if major is None else [int(major)]))
     finally:
         cases.clean_up()

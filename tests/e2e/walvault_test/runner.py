@@ -199,6 +199,7 @@ class EndToEndTest:
     function: str = ""
     major: int = None
     time_limit: int = DEFAULT_TIME_LIMIT
+    as_root: bool = False
     error: str = ""
     skip: str = ""
 
@@ -229,7 +230,7 @@ class EndToEndTest:
             context.sandbox.path / f"{directory.name}.output",
             cwd=directory,
             env=environment,
-            **context.sandbox.options,
+            **({} if self.as_root else context.sandbox.options),
         )
         self._report(context.report, directory, ended)
         shutil.rmtree(directory, ignore_errors=True)
