@@ -36,6 +36,25 @@ START_TEST(what_a_backup_leaves_out)
 }
 END_TEST
 
+START_TEST(what_the_server_may_need)
+{
+	static const char *const needed[] = { "base", "base/5", "base/5/16384",
+		"base/unknown", "global/pg_control", "PG_VERSION",
+		"pg_tblspc/16400/PG_15_202209061/5/16384", "pg_xact/0000",
+		"pg_hba.conf", "postgresql.conf", "postgresql.auto.conf" };
+	static const char *const not_needed[] = { "lost+found",
+		"base/lost+found", "pg_tblspc/16400/PG_15_202209061/lost+found",
+		"bases", "bas", "log", "log/base", "notes", "server.key",
+		"postgresql.conf.orig", "PG_VERSION.bak", "" };
+
+	for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
+		ck_assert_msg(datafile_is_servers(needed[i]), "%s", needed[i]);
+	for (size_t i = 0; i < sizeof not_needed / sizeof *not_needed; i++)
+		ck_assert_msg(
+		    !datafile_is_servers(not_needed[i]), "%s", not_needed[i]);
+}
+END_TEST
+
 START_TEST(directories_that_stay_empty)
 {
 	static const char *const empty[] = { "pg_wal", "pg_replslot",
@@ -195,8 +214,8 @@ main(void)
 	Suite *s = suite_create("datafile");
 
 	add_tests(s, "names",
-	    TESTS(what_a_backup_leaves_out, directories_that_stay_empty,
-	        relations_are_known_by_their_names,
+	    TESTS(what_a_backup_leaves_out, what_the_server_may_need,
+	        directories_that_stay_empty, relations_are_known_by_their_names,
 	        what_looks_like_a_relation_is_none));
 	add_tests(s, "pages",
 	    TESTS(flipped_bits_are_found,

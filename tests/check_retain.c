@@ -270,6 +270,34 @@ START_TEST(a_clock_in_2038_deletes_nothing)
 }
 END_TEST
 
+START_TEST(all_clocks_in_2038_at_once_delete_nothing)
+{
+	struct world w;
+	struct retain_plan p;
+	int64_t leap = at("2038-01-19 03:14"), now, last;
+
+	ten_days(&w);
+	last = w.backup[9].stop_time;
+	/* WAL alone, then backups too. */
+	for (int n = 0; n < RETAIN_LEAP_BACKUPS; n++) {
+		now = leap + n * DAY + HOUR;
+		ck_assert_int_eq(
+		    retain_believed(now, w.backup, w.n_backup), last);
+		decide(&w, &(struct retain_rules){ .days = 14 }, last, &p);
+		ck_assert_uint_eq(n_kept(&p), w.n_backup);
+		retain_clear(&p);
+		(void)add_backup(&w, 1, 50 + 4 * (uint64_t)n,
+		    51 + 4 * (uint64_t)n, leap + n * DAY);
+	}
+	/* So many are no accident. */
+	now = leap + 3 * DAY;
+	ck_assert_int_eq(retain_believed(now, w.backup, w.n_backup), now);
+	ck_assert_int_eq(
+	    retain_believed(last + HOUR, w.backup, 10), last + HOUR);
+	ck_assert_int_eq(retain_believed(leap, w.backup, 0), leap);
+}
+END_TEST
+
 START_TEST(a_server_clock_that_jumped_makes_no_backup_old)
 {
 	struct world w;
@@ -1118,6 +1146,7 @@ main(void)
 	        a_restore_keeps_the_timelines_that_its_backup_leads_to));
 	add_tests(s, "clocks",
 	    TESTS(a_clock_in_2038_deletes_nothing,
+	        all_clocks_in_2038_at_once_delete_nothing,
 	        a_server_clock_that_jumped_makes_no_backup_old));
 	add_tests(s, "lines",
 	    TESTS(an_unfinished_backup_protects_wal_from_where_it_began,

@@ -16,7 +16,7 @@ struct basebackup {
 	struct basebackup_result *result;
 	struct manifest_head head; /* what is known of the manifest */
 	char id[BACKUP_ID];
-	int lock; /* descriptor, or -1 */
+	int lock, data_lock; /* descriptors, or -1 */
 	/* The newest backup here, to guess what this one will need; or 0. */
 	uint64_t last_bytes, last_stored;
 	struct conn *conn;

@@ -44,6 +44,12 @@ int
 repository_require(struct repository *r, struct identity *out, struct fail *f);
 
 /*
+ * The same for whoever looks for a history that is here already: FAIL_CONFIG,
+ * naming those that are.
+ */
+int repository_find(struct repository *r, struct identity *out, struct fail *f);
+
+/*
  * All identities, in the order of their keys.  *out is the caller's to free.
  */
 int repository_systems(

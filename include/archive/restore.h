@@ -20,7 +20,7 @@
 struct restore_place {
 	uint32_t oid;          /* of a tablespace; 0: the data directory */
 	char old[PATH_MAX];    /* where it was; "" for the data directory */
-	char path[PATH_MAX];   /* absolute */
+	char path[PATH_MAX];   /* absolute; "": nobody has said it yet */
 	uint64_t files, bytes; /* as they take room on a disk */
 	uint64_t free;         /* bytes free there */
 	uint64_t free_files;   /* files that can be made there */
@@ -38,7 +38,7 @@ struct restore_map {
 };
 
 struct restore_where {
-	const char *dest; /* absolute */
+	const char *dest; /* absolute; NULL: only what is needed is asked */
 	const struct restore_map *map;
 	size_t n_map;
 	const char *tablespace_dir; /* or NULL */
@@ -53,8 +53,10 @@ int restore_places(const struct restore_set *s, const struct restore_where *w,
 void restore_places_clear(struct restore_places *p);
 
 /*
- * Is each place new or an empty directory?  And fill .free, .free_files and
- * .device of each.  0, or -1 (FAIL_CONFIG: it is neither).
+ * Is each place new or an empty directory, apart from all others, whatever
+ * its path looks like, and can this user write there?  And fill .free,
+ * .free_files and .device of each.  0, or -1 (FAIL_CONFIG: another place is
+ * needed; FAIL_DENIED).
  */
 int restore_check_places(struct restore_places *p, struct fail *f);
 
@@ -87,16 +89,18 @@ struct restore_args {
 	/* Called about five times a second, in the caller's thread; or NULL. */
 	void (*progress)(void *arg, const struct restore_progress *p);
 	void *arg;
+	/* The signal that asks us to stop, 0: none; called in any thread. */
+	int (*stopped)(void);
 };
 
 /* What was seen on the way. */
 struct restore_result {
-	bool begun; /* the data directory is ours, and something may be in it */
 	uint64_t files, bytes;
 	struct control control; /* the restored one */
 	struct control_details details;
 	size_t links_replaced; /* links that became directories */
 	bool backup_damaged;   /* a pack is not what the manifest says */
+	bool begun;            /* something is there now */
 };
 
 /* 0, or -1: the directory is not startable. */
@@ -113,8 +117,14 @@ int restore_raise_limit(
 /*
  * When recovery has ended by promotion: take our settings out of
  * postgresql.auto.conf again, where a later standby would stumble over them;
- * archive_mode = off stays.  0 or -1.
+ * what keeps a copy from doing the original's work stays.  0 or -1.
  */
 int restore_forget_settings(const char *dest, struct fail *f);
+
+/*
+ * Are settings of ours still there, although no recovery is going on?  1 yes,
+ * 0 no, -1 postgresql.auto.conf cannot be read.
+ */
+int restore_settings_left(const char *pgdata, struct fail *f);
 
 #endif

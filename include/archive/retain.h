@@ -145,6 +145,17 @@ struct retain_plan {
  */
 int64_t retain_now(int64_t clock, int64_t server, int64_t store);
 
+/*
+ * Where server, store and this host have one clock, all of them jump with it.
+ * A time that lies so far behind the newest complete backup before it is not
+ * believed until so many backups have come behind the leap: the last time
+ * before it is returned instead.  Else now.
+ */
+#define RETAIN_LEAP         (INT64_C(100) * 86400 * 1000000)
+#define RETAIN_LEAP_BACKUPS 3
+int64_t
+retain_believed(int64_t now, const struct retain_backup *backups, size_t n);
+
 /* 0 (the caller calls retain_clear), or -1 without memory. */
 int retain_decide(const struct retain_input *in, struct retain_plan *out);
 

@@ -3,6 +3,7 @@
 #ifndef WALVAULT_ARCHIVE_SOURCE_WALK_H
 #define WALVAULT_ARCHIVE_SOURCE_WALK_H
 
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <time.h>
 
@@ -28,6 +29,10 @@ int64_t source_time(const struct timespec *t);
 
 /* PGDATA/path; out has PATH_MAX bytes. */
 void source_full_path(const struct source_dir *s, const char *path, char *out);
+
+/* PGDATA/path, which the server needs, is another user's, and closed.  -1. */
+int source_foreign(const struct source_dir *s, const char *path,
+    const struct stat *st, struct fail *f);
 
 /* Tell errno as a failure of PGDATA/path.  -1. */
 int source_failed(const struct source_dir *s, const char *path,

@@ -11,6 +11,12 @@
 #include "repository.h"
 
 /*
+ * Make state_dir if it is missing; not as root where it would be root's, as
+ * whoever archives could not use it.
+ */
+void state_make_dir(const char *state_dir);
+
+/*
  * Timeline history files that a store has answered with: immutable, and asked
  * for at the moment when a wrong answer makes a server choose a timeline that
  * is taken.

@@ -36,7 +36,10 @@ void survey_clear(struct survey *s);
 int survey_decide(const struct survey *s, const struct retain_rules *rules,
     int64_t clock, struct retain_plan *out, struct fail *f);
 
-/* What leases are measured by: see retain_now. */
+/* What rules and holds are measured by: see retain_now, retain_believed. */
+int64_t survey_now(const struct survey *s, int64_t clock);
+
+/* What leases are measured by: the same without the server's clock. */
 int64_t survey_store_now(const struct survey *s, int64_t clock);
 
 /* The backup that s->list[i] was made of. */

@@ -17,6 +17,13 @@
  */
 void process_begin(void);
 
+/*
+ * From now on SIGINT, SIGTERM and SIGHUP are only noted: the work ends where it
+ * can say what it leaves behind.  The last one of them; 0: none.
+ */
+void process_catch_stop(void);
+int process_stopped(void);
+
 enum process_end {
 	PROCESS_EXITED,  /* value is the work's result */
 	PROCESS_CRASHED, /* value is the signal that killed it */

@@ -61,6 +61,7 @@ struct restore_job {
 	struct restore_set set;
 	struct restore_places places;
 	bool has_index, has_backups, has_plan, has_set, has_places;
+	bool no_room; /* the plan cannot be carried out there */
 	char restore_command[RESTORE_COMMAND + 1];
 	char warnings[RESTORE_WARNINGS][256];
 	size_t n_warnings;

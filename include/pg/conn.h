@@ -67,9 +67,21 @@ conn_open_backup(const char *conninfo, const char *pgdata, struct fail *f);
 /* out->included is the caller's to clear.  0 or -1. */
 int conn_server(struct conn *c, struct conn_server *out, struct fail *f);
 
-/* pg_backup_start (pg_start_backup up to 14, never exclusive).  0 or -1. */
+/* Ask again what moves: in_recovery, checkpoint, position, time.  0 or -1. */
+int conn_server_state(struct conn *c, struct conn_server *out, struct fail *f);
+
+/* Called while an answer is awaited; -1 (a failure) ends that. */
+struct conn_wait {
+	int (*tick)(void *arg, struct fail *f);
+	void *arg;
+};
+
+/*
+ * pg_backup_start (pg_start_backup up to 14, never exclusive).  If tick fails
+ * the server is asked to end its checkpoint's wait.  0 or -1.
+ */
 int conn_backup_start(struct conn *c, const char *label, bool fast,
-    uint64_t *start_lsn, struct fail *f);
+    const struct conn_wait *wait, uint64_t *start_lsn, struct fail *f);
 
 struct conn_stop {
 	uint64_t stop_lsn;

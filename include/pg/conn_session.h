@@ -40,6 +40,9 @@ const char *conn_choose(const char *conninfo, const char *pgdata,
 struct pg_result *conn_ask(struct conn *c, const char *query,
     const char *const *params, int n_params, struct fail *f);
 
+/* The answer to what was sent: the same of it. */
+struct pg_result *conn_answer(struct conn *c, struct fail *f);
+
 /* The first row's columns.  NULL is an empty text, false, 0, LSN_NONE. */
 void conn_text(const struct pg_result *r, int column, char *out, size_t cap);
 bool conn_bool(const struct pg_result *r, int column);

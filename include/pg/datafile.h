@@ -19,6 +19,13 @@ bool datafile_skips_content(const char *path);
  */
 bool datafile_is_excluded(const char *path);
 
+/*
+ * May the server need it?  All below base/, global/ and pg_*, and what it
+ * reads in PGDATA itself; not lost+found, which file systems make, nor other
+ * names in PGDATA.
+ */
+bool datafile_is_servers(const char *path);
+
 /* A fork of a relation: PATH's last component is "16384_fsm.1" and the like. */
 struct datafile_relation {
 	char node[16];  /* "16384", without fork and segment */

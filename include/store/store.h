@@ -68,6 +68,9 @@ struct store_ops {
 	int (*list)(struct store *s, const char *prefix, bool shallow,
 	    store_list_fn *fn, void *arg, struct fail *f);
 	int (*del)(struct store *s, const char *key, struct fail *f);
+	/* NULL where nothing is left behind. */
+	int (*sweep)(struct store *s, const char *prefix, int64_t before,
+	    size_t *n, struct fail *f);
 	int (*prepare)(struct store *s, struct fail *f);
 	/* NULL where nobody knows. */
 	int (*space)(struct store *s, uint64_t *bytes, struct fail *f);
@@ -148,6 +151,15 @@ int store_list_shallow(struct store *s, const char *prefix, store_list_fn *fn,
 
 /* 0 deleted, 1 no such object, -1 failed. */
 int store_del(struct store *s, const char *key, struct fail *f);
+
+/*
+ * Delete what writers that were killed have left below prefix without a key,
+ * if it was last written before a moment (TimestampTz, the store's clock) and,
+ * as far as is known, the writer does not live.  *n is how many; also in a
+ * failure.  0 or -1.
+ */
+int store_sweep(struct store *s, const char *prefix, int64_t before, size_t *n,
+    struct fail *f);
 
 /* Make the place itself (a directory), for init.  0 (also if it is there). */
 int store_prepare(struct store *s, struct fail *f);

@@ -12,6 +12,7 @@
 #include "backup_lease.h"
 #include "backup_note.h"
 #include "clock.h"
+#include "sweep.h"
 
 #define HOLD_PREFIX "hold-"
 
@@ -366,7 +367,8 @@ backup_delete(struct repository *r, const char *id, bool unfinished,
 		return rc < 0 ? -1 : give_up(r, id, &t, f);
 	if (!t.unfinished && del(r, id, "manifest", f) != 0)
 		return -1;
-	if (del(r, id, "begin", f) != 0 || delete_keys(r, id, false, f) < 0)
+	if (del(r, id, "begin", f) != 0 || delete_keys(r, id, false, f) < 0 ||
+	    sweep_backup(r, id, f) != 0)
 		return -1;
 	return del(r, id, "tombstone", f);
 }

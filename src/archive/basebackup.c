@@ -59,8 +59,15 @@ write_begin(struct basebackup *b, struct fail *f)
 }
 
 static int
+tick(void *arg, struct fail *f)
+{
+	return basebackup_tick(arg, f);
+}
+
+static int
 start(struct basebackup *b, struct fail *f)
 {
+	const struct conn_wait wait = { tick, b };
 	char label[256];
 
 	if (b->args->label != NULL)
@@ -72,7 +79,7 @@ start(struct basebackup *b, struct fail *f)
 		return -1;
 	b->head.s.start_time = b->server.now;
 	if (conn_backup_start(
-	        b->conn, label, b->args->fast, &b->start_lsn, f) != 0)
+	        b->conn, label, b->args->fast, &wait, &b->start_lsn, f) != 0)
 		return -1;
 	b->started = true;
 	b->alive_ms = clock_monotonic_ms();
@@ -127,12 +134,6 @@ list_files(struct basebackup *b, struct fail *f)
 	if (b->source == NULL || source_list(b->source, &b->list, f) != 0)
 		return -1;
 	return add_texts(b, f);
-}
-
-static int
-tick(void *arg, struct fail *f)
-{
-	return basebackup_tick(arg, f);
 }
 
 static int
@@ -242,6 +243,7 @@ static int
 run(struct basebackup *b, struct fail *f)
 {
 	if (basebackup_check(b, f) != 0 || basebackup_lock(b, f) != 0 ||
+	    conn_server_state(b->conn, &b->server, f) != 0 ||
 	    write_begin(b, f) != 0)
 		return -1;
 	log_info("backup started: %s: %s", b->id, b->args->pgdata);
@@ -271,6 +273,8 @@ clear(struct basebackup *b)
 	manifest_head_clear(&b->head);
 	if (b->lock >= 0)
 		(void)close(b->lock);
+	if (b->data_lock >= 0)
+		(void)close(b->data_lock);
 }
 
 int
@@ -286,7 +290,7 @@ basebackup_run(const struct basebackup_args *args,
 		return fail_errno(f, "backup", "memory");
 	b->args = args;
 	b->result = out;
-	b->lock = -1;
+	b->lock = b->data_lock = -1;
 	rc = run(b, f);
 	out->summary = b->head.s;
 	(void)snprintf(out->summary.id, sizeof out->summary.id, "%s", b->id);

@@ -17,6 +17,8 @@
 
 #include "basebackup_job.h"
 #include "log.h"
+#include "owner.h"
+#include "state.h"
 #include "units.h"
 
 #define LOCK_POLL_MS 100
@@ -192,24 +194,30 @@ try_lock(int fd)
 }
 
 static int
-wait_lock(struct basebackup *b, const char *path, struct fail *f)
+is_running(const struct basebackup *b, const char *path, struct fail *f)
 {
-	struct deadline d = deadline_in(b->args->wait_lock_ms);
-	struct timespec pause = { .tv_nsec = LOCK_POLL_MS * 1000000L };
 	char waited[UNITS_TEXT];
+
+	units_format((uint64_t)b->args->wait_lock_ms, UNITS_MS, waited);
+	(void)fail_set(f, FAIL_TRANSIENT, path,
+	    "another backup of this cluster is running%s%s",
+	    b->args->wait_lock_ms > 0 ? "; waited " : "",
+	    b->args->wait_lock_ms > 0 ? waited : "");
+	return fail_hint(f, "--wait-lock waits for it to end");
+}
+
+/* 0, 1 the file cannot be locked (errno), -1. */
+static int
+wait_lock(struct basebackup *b, int fd, const char *path, struct deadline d,
+    struct fail *f)
+{
+	struct timespec pause = { .tv_nsec = LOCK_POLL_MS * 1000000L };
 	bool told = false;
 	int rc;
 
-	while ((rc = try_lock(b->lock)) == 1) {
-		if (deadline_left(d) == 0) {
-			units_format(
-			    (uint64_t)b->args->wait_lock_ms, UNITS_MS, waited);
-			(void)fail_set(f, FAIL_TRANSIENT, path,
-			    "another backup of this cluster is running%s%s",
-			    b->args->wait_lock_ms > 0 ? "; waited " : "",
-			    b->args->wait_lock_ms > 0 ? waited : "");
-			return fail_hint(f, "--wait-lock waits for it to end");
-		}
+	while ((rc = try_lock(fd)) == 1) {
+		if (deadline_left(d) == 0)
+			return is_running(b, path, f);
 		if (!told)
 			log_info("waiting: another backup of this cluster is "
 			         "running");
@@ -218,24 +226,60 @@ wait_lock(struct basebackup *b, const char *path, struct fail *f)
 			return -1;
 		(void)nanosleep(&pause, NULL);
 	}
-	return rc == 0 ? 0 : fail_errno(f, path, "lock");
+	return rc == 0 ? 0 : 1;
+}
+
+/*
+ * A file in state_dir: one lock for all copies of the cluster on this host, a
+ * standby too.  But not every backup has the same state_dir.
+ */
+static int
+lock_state(struct basebackup *b, struct deadline d, struct fail *f)
+{
+	const struct repository *r = b->args->repo;
+	char path[PATH_MAX];
+	int rc = 1;
+
+	state_make_dir(b->args->state_dir);
+	(void)snprintf(path, sizeof path, "%.3000s/backup-%s-%" PRIu64 ".lock",
+	    b->args->state_dir, r->id, r->layout.sysid);
+	b->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (b->lock >= 0) {
+		(void)owner_inherit_above(b->lock, path);
+		rc = wait_lock(b, b->lock, path, d, f);
+	}
+	if (rc == 1)
+		log_warning("backup: %s: %s: going on without a lock there; a "
+		            "backup of a standby on this host is not noticed",
+		    path, strerror(errno));
+	return rc < 0 ? -1 : 0;
+}
+
+/* What all who copy this directory open, whatever they may write to. */
+static int
+lock_data(struct basebackup *b, struct deadline d, struct fail *f)
+{
+	char path[PATH_MAX];
+	int rc = 1;
+
+	(void)snprintf(
+	    path, sizeof path, "%.4000s/global/pg_control", b->args->pgdata);
+	b->data_lock = open(path, O_RDONLY | O_CLOEXEC);
+	if (b->data_lock >= 0)
+		rc = wait_lock(b, b->data_lock, path, d, f);
+	if (rc == 1)
+		log_warning("backup: %s: %s: going on without a lock there; a "
+		            "second backup of it is not noticed",
+		    path, strerror(errno));
+	return rc < 0 ? -1 : 0;
 }
 
 int
 basebackup_lock(struct basebackup *b, struct fail *f)
 {
-	const struct repository *r = b->args->repo;
-	char path[PATH_MAX];
+	struct deadline d = deadline_in(b->args->wait_lock_ms);
 
-	(void)mkdir(b->args->state_dir, 0700);
-	(void)snprintf(path, sizeof path, "%.3000s/backup-%s-%" PRIu64 ".lock",
-	    b->args->state_dir, r->id, r->layout.sysid);
-	b->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (b->lock < 0)
-		log_warning("backup: %s: %s: going on without a lock; two "
-		            "backups at once are not noticed",
-		    path, strerror(errno));
-	else if (wait_lock(b, path, f) != 0)
+	if (lock_state(b, d, f) != 0 || lock_data(b, d, f) != 0)
 		return -1;
 	return look_at_others(b, f);
 }

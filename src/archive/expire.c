@@ -8,8 +8,9 @@
 #include "backup_lease.h"
 #include "expire_job.h"
 #include "expire_wal.h"
-#include "expire_whole.h"
+#include "backup_whole.h"
 #include "log.h"
+#include "sweep.h"
 
 /* What is kept for its own sake, whatever else may be said of it. */
 #define NEEDED (RETAIN_HELD | RETAIN_RESTORE)
@@ -180,7 +181,7 @@ expire_all_wal(struct expiring *e)
 static int
 is_not_whole(struct expiring *e, const char *id)
 {
-	int rc = expire_look_at(e->repo, id, e->f);
+	int rc = backup_look_at(e->repo, id, e->f);
 
 	if (rc >= 0)
 		return rc;
@@ -229,8 +230,10 @@ decide(struct expiring *e, struct survey *s, struct retain_plan *p)
 	bool *whole = calloc(s->n + 1, sizeof *whole);
 	int rc = 1;
 
-	if (whole == NULL)
-		return fail_errno(e->f, "backups", "memory");
+	if (whole == NULL) {
+		(void)fail_errno(e->f, "backups", "memory");
+		return -1;
+	}
 	while (rc == 1) {
 		rc = survey_decide(s, &e->args->rules, e->args->clock, p, e->f);
 		if (rc != 0)
@@ -256,7 +259,7 @@ expire_backups(struct expiring *e)
 		return -1;
 	rc = decide(e, &s, &p);
 	if (rc == 0) {
-		out->now = retain_now(e->args->clock, s.server, s.store);
+		out->now = survey_now(&s, e->args->clock);
 		e->times = (struct backup_times){ .now = out->now,
 			.store = survey_store_now(&s, e->args->clock) };
 		out->window = p.window;
@@ -313,6 +316,8 @@ expire(struct repository *r, const struct identity *id,
 	*out = (struct expire_report){ .clock = args->clock,
 		.segsize = id->segsize };
 	if (expire_backups(&e) != 0 || expire_all_wal(&e) != 0)
+		return -1;
+	if (!args->dry_run && sweep_system(r, out->now, f) != 0)
 		return -1;
 	if (out->failed > 0)
 		return -1;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Marker and identities: see repository.h. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -233,6 +234,47 @@ repository_only_system(struct repository *r, struct fail *f)
 		r->layout.sysid = list[0].sysid;
 	free(list);
 	return rc;
+}
+
+/* "SYSID generation 1, 2; SYSID generation 1" */
+static void
+list_systems(const struct identity *list, size_t n, char *out, size_t cap)
+{
+	size_t len = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < n && len + 64 < cap; i++) {
+		bool more = i > 0 && list[i].sysid == list[i - 1].sysid;
+
+		if (!more)
+			len += (size_t)snprintf(out + len, cap - len,
+			    "%s%" PRIu64 " generation", i > 0 ? "; " : "",
+			    list[i].sysid);
+		len += (size_t)snprintf(out + len, cap - len, "%s %" PRIu32,
+		    more ? "," : "", list[i].generation);
+	}
+}
+
+int
+repository_find(struct repository *r, struct identity *out, struct fail *f)
+{
+	struct identity *list;
+	char known[400];
+	size_t n;
+	int rc = repository_identity(r, out, f);
+
+	if (rc != 1)
+		return rc;
+	if (repository_systems(r, &list, &n, f) != 0)
+		return -1;
+	list_systems(list, n, known, sizeof known);
+	free(list);
+	(void)fail_set(f, FAIL_CONFIG, r->store->url,
+	    "system identifier %" PRIu64 ", generation %" PRIu32
+	    " is not in cluster '%s' here",
+	    r->layout.sysid, r->layout.generation, r->layout.cluster);
+	return fail_hint(f, "with --sysid and --generation; there is: %s",
+	    n > 0 ? known : "none yet");
 }
 
 void

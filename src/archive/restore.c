@@ -22,7 +22,6 @@
 static const char *const kept_paths[KEPT_COUNT] = {
 	[KEPT_CONTROL] = CONTROL_FILE,
 	[KEPT_SETTINGS] = "postgresql.auto.conf",
-	[KEPT_CONFIG] = "postgresql.conf",
 };
 
 /* Written here from what else is known, whatever the backup holds. */
@@ -106,8 +105,8 @@ open_dest(struct restore *r, struct fail *f)
 	r->dir_mode = group ? 0750 : 0700;
 	r->file_mode = group ? 0640 : 0600;
 	r->owner = version != NULL ? version->owner : 0;
-	if (mkdir(dest, r->dir_mode) != 0 && errno != EEXIST)
-		return fail_errno(f, dest, "make directory");
+	if (restore_make_path(dest, r->dir_mode, f) != 0)
+		return -1;
 	r->dir = r->place[0] = restore_claim_place(
 	    &r->args->places->list[0], f);
 	if (r->dir < 0)
@@ -225,6 +224,18 @@ publish_control(struct restore *r, struct fail *f)
 	return sync_path(r, "global", O_DIRECTORY, f);
 }
 
+int
+restore_go_on(const struct restore *r, struct fail *f)
+{
+	const struct restore_args *a = r->args;
+	int signo = a->stopped != NULL ? a->stopped() : 0;
+
+	if (signo == 0)
+		return 0;
+	return fail_set(f, FAIL_TRANSIENT, a->places->list[0].path,
+	    "stopped by signal %d", signo);
+}
+
 static int
 fill(struct restore *r, struct fail *f)
 {
@@ -232,7 +243,8 @@ fill(struct restore *r, struct fail *f)
 	    prepare_control(r, f) != 0 || restore_make_settings(r, f) != 0 ||
 	    restore_place_wal(r, f) != 0 ||
 	    restore_make_manifest(r, &r->kept[KEPT_CONTROL], f) != 0 ||
-	    sync_all(r, f) != 0)
+	    restore_go_on(r, f) != 0 || sync_all(r, f) != 0 ||
+	    restore_go_on(r, f) != 0)
 		return -1;
 	return publish_control(r, f);
 }
@@ -247,6 +259,7 @@ restore_clear(struct restore *r)
 		buf_clear(&r->kept[i]);
 	free(r->place);
 	free(r->from_packs);
+	free(r->made);
 	free(r->ids);
 }
 

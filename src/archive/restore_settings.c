@@ -7,83 +7,26 @@
  * so the empty ones come first (PostgreSQL: assign_recovery_target and its
  * like in xlogrecovery.c).
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
+#include <unistd.h>
 
+#include "io.h"
 #include "label.h"
+#include "log.h"
 #include "planfile.h"
 #include "restore_files.h"
 
 static const char *const targets[] = { "recovery_target", "recovery_target_lsn",
 	"recovery_target_name", "recovery_target_time", "recovery_target_xid" };
 
-/* Of the old server's recovery and archiving, besides "recovery_target...". */
-static const char *const dropped[] = { "restore_command", "primary_conninfo",
-	"primary_slot_name", "archive_cleanup_command", "recovery_end_command",
-	"recovery_min_apply_delay", "promote_trigger_file" };
-
-static const char *const archiving[] = { "archive_mode", "archive_command",
-	"archive_library", "archive_timeout" };
-
 #define COUNT(list) (sizeof(list) / sizeof *(list))
-
-/* Does a line of a configuration file set this? */
-static bool
-sets(const char *line, size_t len, const char *name)
-{
-	size_t n = strlen(name);
-
-	while (len > 0 && (*line == ' ' || *line == '\t')) {
-		line++;
-		len--;
-	}
-	return len > n && strncasecmp(line, name, n) == 0 &&
-	    strchr(" \t='", line[n]) != NULL;
-}
-
-static bool
-is_dropped(const struct restore *r, const char *line, size_t len)
-{
-	bool keep_archiving = r->args->rejoin || r->args->standby;
-
-	while (len > 0 && (*line == ' ' || *line == '\t')) {
-		line++;
-		len--;
-	}
-	if (len > 15 && strncasecmp(line, "recovery_target", 15) == 0)
-		return true;
-	for (size_t i = 0; i < COUNT(dropped); i++)
-		if (sets(line, len, dropped[i]))
-			return true;
-	for (size_t i = 0; !keep_archiving && i < COUNT(archiving); i++)
-		if (sets(line, len, archiving[i]))
-			return true;
-	return false;
-}
 
 static int
 add_text(struct buf *b, const char *text)
 {
 	return buf_append(b, text, strlen(text));
-}
-
-/* The lines of a file that are not dropped. */
-static int
-keep_lines(const struct restore *r, const struct buf *from, struct buf *b)
-{
-	const char *p = (const char *)from->data, *end = p + from->len;
-
-	while (p < end) {
-		const char *eol = memchr(p, '\n', (size_t)(end - p));
-		size_t len = (size_t)((eol != NULL ? eol : end) - p);
-
-		if (!is_dropped(r, p, len) &&
-		    (buf_append(b, p, len) != 0 || add_text(b, "\n") != 0))
-			return -1;
-		p += len + 1;
-	}
-	return 0;
 }
 
 /* NAME = 'value', quoted as the server unquotes it. */
@@ -165,13 +108,29 @@ set_limits(const struct restore *r, struct buf *b)
 	    b, "max_locks_per_transaction", d->max_locks_per_xact);
 }
 
+static const char begins[] = RESTORE_BEGINS
+    "  Remove them once recovery has ended.\n";
+static const char ends[] = "# End of pitr-restore's settings.\n";
+
+/*
+ * What keeps a copy from doing the original's work.  It stays behind when the
+ * others are removed: a subscription of the copy would take over the slot of
+ * the original's, whatever timeline it is on.
+ */
+static const char copy[] =
+    "# Since pitr-restore: this copy must not archive where the original does, "
+    "nor\n# take over its subscriptions, nor wait for its standbys.\n"
+    "archive_mode = off\n"
+    "max_logical_replication_workers = 0\n"
+    "synchronous_standby_names = ''\n";
+
 static int
 format_settings(const struct restore *r, struct buf *b)
 {
 	const struct restore_args *a = r->args;
 
-	if (keep_lines(r, &r->kept[KEPT_SETTINGS], b) != 0 ||
-	    add_text(b, RESTORE_BEGINS) != 0 ||
+	if (restore_keep_settings(r, &r->kept[KEPT_SETTINGS], b) != 0 ||
+	    add_text(b, begins) != 0 ||
 	    set_text(b, "restore_command", a->restore_command) != 0 ||
 	    set_text(b, "recovery_end_command", "") != 0 ||
 	    set_text(b, "archive_cleanup_command", "") != 0 ||
@@ -189,10 +148,9 @@ format_settings(const struct restore *r, struct buf *b)
 	if (restore_has_in_place(a->set) &&
 	    add_text(b, "allow_in_place_tablespaces = on\n") != 0)
 		return -1;
-	if (!a->standby && !a->rejoin &&
-	    add_text(b, "archive_mode = off\n") != 0)
+	if (add_text(b, ends) != 0)
 		return -1;
-	return add_text(b, RESTORE_ENDS);
+	return a->standby || a->rejoin ? 0 : add_text(b, copy);
 }
 
 static int
@@ -207,53 +165,77 @@ make_auto_conf(struct restore *r, struct fail *f)
 	return rc;
 }
 
-/* A line of postgresql.conf that would lead the server elsewhere. */
-static bool
-leads_away(const struct restore *r, const char *line, size_t len)
-{
-	const struct restore_set *s = r->args->set;
-
-	if (sets(line, len, "data_directory") ||
-	    sets(line, len, "external_pid_file"))
-		return true;
-	if (sets(line, len, "hba_file"))
-		return restore_set_find(s, "pg_hba.conf") != NULL;
-	return sets(line, len, "ident_file") &&
-	    restore_set_find(s, "pg_ident.conf") != NULL;
-}
-
+/* In one step. */
 static int
-mark_lines(const struct restore *r, const struct buf *from, struct buf *b)
+replace_file(const char *path, const struct buf *b, struct fail *f)
 {
-	const char *p = (const char *)from->data, *end = p + from->len;
+	char temp[PATH_MAX];
+	int fd, rc;
 
-	while (p < end) {
-		const char *eol = memchr(p, '\n', (size_t)(end - p));
-		size_t len = (size_t)((eol != NULL ? eol : end) - p);
-
-		if (leads_away(r, p, len) &&
-		    add_text(b, "# left out by pitr-restore: ") != 0)
-			return -1;
-		if (buf_append(b, p, len) != 0 ||
-		    (eol != NULL && add_text(b, "\n") != 0))
-			return -1;
-		p += len + 1;
-	}
+	(void)snprintf(temp, sizeof temp, "%.4080s.walvault", path);
+	fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return fail_errno(f, temp, "create");
+	rc = io_write(fd, b->data, b->len);
+	if (rc == 0)
+		rc = fsync(fd);
+	if (close(fd) != 0 || rc != 0 || rename(temp, path) != 0)
+		return fail_errno(f, path, "write");
 	return 0;
 }
 
-static int
-make_config(struct restore *r, struct fail *f)
+int
+restore_raise_limit(
+    const char *dest, const char *name, uint32_t value, struct fail *f)
 {
-	struct buf b = { 0 };
+	struct buf b = { 0 }, new = { 0 };
+	char path[PATH_MAX];
+	uint8_t *at;
 	int rc;
 
-	/* A directory without one can be started with pitr-restore --start or
-	 * a file of one's own; an empty one does no harm. */
-	if (mark_lines(r, &r->kept[KEPT_CONFIG], &b) != 0)
-		rc = fail_errno(f, "postgresql.conf", "memory");
-	else
-		rc = restore_make(r, "postgresql.conf", &b, f);
+	(void)snprintf(
+	    path, sizeof path, "%.4000s/%s", dest, PLANFILE_SETTINGS);
+	rc = io_read_file(AT_FDCWD, path, RESTORE_SETTINGS_MAX, &b, f);
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
+	at = memmem(b.data, b.len, ends, sizeof ends - 1);
+	if (at != NULL) {
+		size_t head = (size_t)(at - b.data);
+
+		rc = buf_append(&new, b.data, head) == 0 &&
+		        set_number(&new, name, value) == 0 &&
+		        buf_append(&new, at, b.len - head) == 0
+		    ? replace_file(path, &new, f)
+		    : fail_errno(f, path, "memory");
+	}
+	buf_clear(&new);
+	buf_clear(&b);
+	return rc;
+}
+
+int
+restore_forget_settings(const char *dest, struct fail *f)
+{
+	struct buf b = { 0 };
+	char path[PATH_MAX];
+	uint8_t *from, *to;
+	int rc;
+
+	(void)snprintf(
+	    path, sizeof path, "%.4000s/%s", dest, PLANFILE_SETTINGS);
+	rc = io_read_file(AT_FDCWD, path, RESTORE_SETTINGS_MAX, &b, f);
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
+	from = memmem(b.data, b.len, begins, sizeof begins - 1);
+	to = memmem(b.data, b.len, ends, sizeof ends - 1);
+	if (from != NULL && to != NULL && from < to) {
+		size_t head = (size_t)(from - b.data);
+		size_t tail = b.len - (size_t)(to - b.data) - (sizeof ends - 1);
+
+		memmove(from, to + sizeof ends - 1, tail);
+		b.len = head + tail;
+		rc = replace_file(path, &b, f);
+	}
 	buf_clear(&b);
 	return rc;
 }
@@ -319,7 +301,7 @@ restore_make_settings(struct restore *r, struct fail *f)
 {
 	static const struct buf empty;
 
-	if (make_auto_conf(r, f) != 0 || make_config(r, f) != 0 ||
+	if (make_auto_conf(r, f) != 0 || restore_make_config(r, f) != 0 ||
 	    make_map(r, f) != 0 || make_plan(r, f) != 0 ||
 	    make_label(r, f) != 0)
 		return -1;

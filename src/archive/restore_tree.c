@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -50,6 +51,40 @@ restore_open(const struct restore *r, const struct restore_file *file,
 	return -1;
 }
 
+static int
+remember(struct restore *r, const char *path, const struct buf *b)
+{
+	struct restore_made *more = reallocarray(
+	    r->made, r->n_made + 1, sizeof *more);
+
+	if (more == NULL)
+		return -1;
+	r->made = more;
+	more[r->n_made++] = (struct restore_made){ path, b->len,
+		crc32c(0xFFFFFFFF, b->data, b->len) ^ 0xFFFFFFFF };
+	return 0;
+}
+
+int
+restore_make_file(struct restore *r, const struct restore_file *file,
+    const struct buf *b, struct fail *f)
+{
+	int fd = restore_open(r, file, O_WRONLY | O_CREAT | O_TRUNC, f);
+
+	if (fd < 0)
+		return -1;
+	if (io_write(fd, b->data, b->len) != 0) {
+		(void)restore_failed(r, file->path, "write", f);
+		(void)close(fd);
+		return -1;
+	}
+	if (close(fd) != 0)
+		return restore_failed(r, file->path, "close", f);
+	return remember(r, file->path, b) == 0
+	    ? 0
+	    : restore_failed(r, file->path, "memory", f);
+}
+
 int
 restore_make(
     struct restore *r, const char *path, const struct buf *b, struct fail *f)
@@ -57,20 +92,8 @@ restore_make(
 	struct restore_file file = {
 		.path = path, .mode = r->file_mode, .owner = r->owner
 	};
-	int fd = restore_open(r, &file, O_WRONLY | O_CREAT | O_TRUNC, f);
 
-	if (fd < 0)
-		return -1;
-	if (io_write(fd, b->data, b->len) != 0) {
-		(void)restore_failed(r, path, "write", f);
-		(void)close(fd);
-		return -1;
-	}
-	if (close(fd) != 0)
-		return restore_failed(r, path, "close", f);
-	r->made[r->n_made++] = (struct restore_made){ path, b->len,
-		crc32c(0xFFFFFFFF, b->data, b->len) ^ 0xFFFFFFFF };
-	return 0;
+	return restore_make_file(r, &file, b, f);
 }
 
 static int
@@ -96,9 +119,8 @@ make_directory(
 	return 0;
 }
 
-/* A directory with all that is missing above it. */
-static int
-make_path(const char *path, mode_t mode, struct fail *f)
+int
+restore_make_path(const char *path, mode_t mode, struct fail *f)
 {
 	char up[PATH_MAX];
 
@@ -107,7 +129,7 @@ make_path(const char *path, mode_t mode, struct fail *f)
 	if (errno != ENOENT)
 		return fail_errno(f, path, "make directory");
 	io_above(path, 1, up, sizeof up);
-	if (strcmp(up, path) == 0 || make_path(up, 0755, f) != 0)
+	if (strcmp(up, path) == 0 || restore_make_path(up, 0755, f) != 0)
 		return fail_errno(f, path, "make directory");
 	return mkdir(path, mode) == 0 || errno == EEXIST
 	    ? 0
@@ -131,7 +153,7 @@ make_tablespace(struct restore *r, const struct restore_file *file,
 {
 	int *place = &r->place[p - r->args->places->list];
 
-	if (make_path(p->path, r->dir_mode, f) != 0)
+	if (restore_make_path(p->path, r->dir_mode, f) != 0)
 		return -1;
 	*place = restore_claim_place(p, f);
 	if (*place < 0)
@@ -233,6 +255,8 @@ restore_make_tree(struct restore *r, struct fail *f)
 	for (size_t i = 0; rc == 0 && i < s->n_files; i++) {
 		const struct restore_file *x = &s->files[i];
 
+		if (restore_go_on(r, f) != 0)
+			return -1;
 		if (x->type == MANIFEST_DIR)
 			rc = make_directory(r, x, f);
 		else if (x->type == MANIFEST_LINK)

@@ -158,11 +158,13 @@ static size_t
 take_run(struct crew *c, const struct manifest_piece **piece)
 {
 	const struct restore_set *s = c->restore->args->set;
+	struct fail ignored;
+	bool go_on = restore_go_on(c->restore, &ignored) == 0;
 	size_t n = 0;
 
 	(void)pthread_mutex_lock(&c->lock);
 	*piece = &s->pieces[c->next];
-	while (!c->failed && c->next < s->n_pieces) {
+	while (go_on && !c->failed && c->next < s->n_pieces) {
 		if (n > 0 &&
 		    !joins(
 		        *piece, &s->pieces[c->next - 1], &s->pieces[c->next]))
@@ -268,7 +270,7 @@ restore_unpack(struct restore *r, struct fail *f)
 		return fail_set(
 		    f, FAIL_INTERNAL, "workers", "no thread could be started");
 	if (!c.failed)
-		return 0;
+		return restore_go_on(r, f);
 	*f = c.fail;
 	r->result->backup_damaged = f->kind == FAIL_DAMAGED;
 	return -1;

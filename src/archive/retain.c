@@ -27,6 +27,35 @@ retain_now(int64_t clock, int64_t server, int64_t store)
 	return store != INT64_MIN && store < clock ? store : clock;
 }
 
+/* The newest end of a complete backup before a time; INT64_MIN: none. */
+static int64_t
+end_before(int64_t time, const struct retain_backup *backups, size_t n)
+{
+	int64_t end = INT64_MIN;
+
+	for (size_t i = 0; i < n; i++)
+		if (backups[i].state == RETAIN_COMPLETE &&
+		    backups[i].stop_time < time && backups[i].stop_time > end)
+			end = backups[i].stop_time;
+	return end;
+}
+
+int64_t
+retain_believed(int64_t now, const struct retain_backup *backups, size_t n)
+{
+	int64_t believed = now, time = now, end;
+
+	for (int behind = 0; behind < RETAIN_LEAP_BACKUPS; behind++) {
+		end = end_before(time, backups, n);
+		if (end == INT64_MIN)
+			break;
+		if (time - end > RETAIN_LEAP)
+			believed = end;
+		time = end;
+	}
+	return believed;
+}
+
 bool
 retain_suits(const struct retain_input *in, const struct retain_backup *b,
     const struct retain_timeline *t)

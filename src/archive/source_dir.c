@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,6 +51,34 @@ source_failed(const struct source_dir *s, const char *path, const char *what,
 		    "run basebackup as the user that runs the "
 		    "server");
 	return -1;
+}
+
+/* A user's name, or number. */
+static void
+user_name(uid_t uid, char *out, size_t cap)
+{
+	const struct passwd *pw = getpwuid(uid);
+
+	if (pw != NULL)
+		(void)snprintf(out, cap, "%s", pw->pw_name);
+	else
+		(void)snprintf(out, cap, "%lu", (unsigned long)uid);
+}
+
+int
+source_foreign(const struct source_dir *s, const char *path,
+    const struct stat *st, struct fail *f)
+{
+	char full[PATH_MAX], whose[64], owner[64];
+
+	source_full_path(s, path, full);
+	user_name(st->st_uid, whose, sizeof whose);
+	user_name(s->owner, owner, sizeof owner);
+	(void)fail_set(f, FAIL_DENIED, full,
+	    "it belongs to user %s and cannot be read", whose);
+	return fail_hint(f,
+	    "without it the backup is of no use; as root: chown %s %.400s",
+	    owner, full);
 }
 
 /*

@@ -57,16 +57,6 @@ failed(struct walk *w, const char *what)
 	return source_failed(w->s, w->path, what, w->f);
 }
 
-/*
- * What we may not read but the server's user does not own is not the
- * server's: lost+found, or somebody's leftovers.
- */
-static bool
-is_foreign(const struct walk *w, const struct stat *st)
-{
-	return errno == EACCES && st->st_uid != w->s->owner;
-}
-
 static void
 skip(const struct walk *w, const char *why)
 {
@@ -74,6 +64,22 @@ skip(const struct walk *w, const char *why)
 
 	source_full_path(w->s, w->path, full);
 	log_warning("not in the backup: %s: %s", full, why);
+}
+
+/*
+ * We may not read it: errno says so, or another reason.  What the server's
+ * user does not own either is left out if the server cannot need it:
+ * lost+found, or somebody's leftovers.
+ */
+static int
+cannot_read(struct walk *w, const struct stat *st)
+{
+	if (errno != EACCES || st->st_uid == w->s->owner)
+		return failed(w, "open");
+	if (datafile_is_servers(w->path))
+		return source_foreign(w->s, w->path, st, w->f);
+	skip(w, "another user's, and not readable");
+	return 0;
 }
 
 static int
@@ -273,10 +279,8 @@ take(struct walk *w, const struct names *names, const struct level *above)
 	}
 	if (st.st_uid != w->s->owner &&
 	    faccessat(w->s->fd, w->path, R_OK, AT_EACCESS) != 0 &&
-	    is_foreign(w, &st)) {
-		skip(w, "another user's, and not readable");
-		return 0;
-	}
+	    errno != ENOENT)
+		return cannot_read(w, &st);
 	return add(w, MANIFEST_FILE, &st, NULL);
 }
 
@@ -373,15 +377,10 @@ cannot_open(struct walk *w)
 
 	if (error == ENOENT)
 		return 0;
-	if (fstatat(w->s->fd, w->path, &st, 0) == 0) {
-		errno = error;
-		if (is_foreign(w, &st)) {
-			skip(w, "another user's, and not readable");
-			return 0;
-		}
-	}
+	if (fstatat(w->s->fd, w->path, &st, 0) != 0)
+		st.st_uid = w->s->owner;
 	errno = error;
-	return failed(w, "open");
+	return cannot_read(w, &st);
 }
 
 /* All in the directory at w->path. */

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "io.h"
+#include "owner.h"
 #include "state.h"
 #include "timeline.h"
 #include "walname.h"
@@ -61,7 +62,9 @@ write_file(const char *path, const void *bytes, size_t len)
 	    temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -1;
-	rc = io_write(fd, bytes, len);
+	rc = owner_inherit_above(fd, temp);
+	if (rc == 0)
+		rc = io_write(fd, bytes, len);
 	if (close(fd) != 0)
 		rc = -1;
 	if (rc == 0)
@@ -91,6 +94,13 @@ read_id(const char *path, char id[REPOSITORY_ID])
 	return rc;
 }
 
+void
+state_make_dir(const char *state_dir)
+{
+	if (!owner_is_root_above(state_dir))
+		(void)owner_mkdir(AT_FDCWD, state_dir, 0700);
+}
+
 /* The path of a file, its directories made.  0 or -1. */
 static int
 make_path(const char *state_dir, const struct repository *r, const char *name,
@@ -99,17 +109,17 @@ make_path(const char *state_dir, const struct repository *r, const char *name,
 	char dir[PATH_MAX], sub[PATH_MAX], path[PATH_MAX];
 	char id[REPOSITORY_ID] = "";
 
-	(void)mkdir(state_dir, 0700);
+	state_make_dir(state_dir);
 	store_dir(state_dir, r, dir);
-	(void)mkdir(dir, 0700);
+	(void)owner_mkdir(AT_FDCWD, dir, 0700);
 	file_in(dir, "seen", path);
 	if ((read_id(path, id) != 0 || strcmp(id, r->id) != 0) &&
 	    write_file(path, r->id, strlen(r->id)) != 0)
 		return -1;
 	history_dir(state_dir, r, r->id, dir);
-	(void)mkdir(dir, 0700);
+	(void)owner_mkdir(AT_FDCWD, dir, 0700);
 	system_dir(dir, r, sub);
-	(void)mkdir(sub, 0700);
+	(void)owner_mkdir(AT_FDCWD, sub, 0700);
 	file_in(sub, name, out);
 	return 0;
 }

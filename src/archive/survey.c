@@ -187,7 +187,15 @@ survey_clear(struct survey *s)
 int64_t
 survey_store_now(const struct survey *s, int64_t clock)
 {
-	return retain_now(clock, INT64_MIN, s->store);
+	return retain_believed(
+	    retain_now(clock, INT64_MIN, s->store), s->list, s->n);
+}
+
+int64_t
+survey_now(const struct survey *s, int64_t clock)
+{
+	return retain_believed(
+	    retain_now(clock, s->server, s->store), s->list, s->n);
 }
 
 int
@@ -195,7 +203,7 @@ survey_decide(const struct survey *s, const struct retain_rules *rules,
     int64_t clock, struct retain_plan *out, struct fail *f)
 {
 	struct retain_input in = { .rules = *rules,
-		.now = retain_now(clock, s->server, s->store),
+		.now = survey_now(s, clock),
 		.store_now = survey_store_now(s, clock),
 		.segsize = s->index.id.segsize,
 		.backups = s->list,

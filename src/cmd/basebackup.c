@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,15 +129,16 @@ take_annotations(struct job *job, struct fail *f)
 	     i++) {
 		size_t room = sizeof job->annotations - len;
 
-		if (check_text("--annotate", text, room - 1, f) != 0)
+		if (check_text("--annotate", text, SIZE_MAX, f) != 0)
 			return -1;
 		if (text[0] == '=' || strchr(text, '=') == NULL)
 			return fail_set(f, FAIL_CONFIG, "--annotate",
 			    "'%s' is not KEY=VALUE", text);
 		if (strlen(text) + 2 > room)
 			return fail_set(f, FAIL_CONFIG, "--annotate",
-			    "all of them are longer than %zu bytes",
-			    sizeof job->annotations - 1);
+			    "'%.40s' makes all of them, one to a line, longer "
+			    "than the %zu bytes they may have together",
+			    text, sizeof job->annotations - 1);
 		len += (size_t)snprintf(
 		    job->annotations + len, room, "%s\n", text);
 	}

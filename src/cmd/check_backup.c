@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backup_whole.h"
 #include "check_backup.h"
 #include "clock.h"
 #include "exitcode.h"
@@ -113,6 +114,65 @@ check_newest(
 	    "the newest good one is %s, ended %s, %s ago", b->id, stop, age);
 }
 
+static bool
+has_segment(const struct index *x, uint32_t tli, uint64_t segno)
+{
+	const struct index_timeline *t = index_timeline(x, tli);
+
+	for (size_t i = 0; t != NULL && i < t->segments.n; i++)
+		if (t->segments.list[i].segno == segno)
+			return true;
+	return false;
+}
+
+/* What makes the backup consistent was seen when it was made: is it there? */
+static void
+check_own_wal(
+    struct findings *found, const struct index *x, const struct backup *b)
+{
+	struct wal_ranges ranges;
+	struct walname name;
+	struct fail f;
+
+	if (plan_wal(x, &b->info, LSN_NONE, &ranges, &f) != 0) {
+		findings_add_fail(found, NAGIOS_CRITICAL, "backup", &f);
+		return;
+	}
+	for (size_t i = 0; i < ranges.n; i++) {
+		const struct wal_range *r = &ranges.list[i];
+
+		for (uint64_t s = r->first_segno; s <= r->last_segno; s++) {
+			if (has_segment(x, r->tli, s))
+				continue;
+			walname_segment(r->tli, s, x->id.segsize, &name);
+			findings_add(found, NAGIOS_CRITICAL, "backup",
+			    "%s cannot be restored: its WAL %s is missing; "
+			    "take a base backup",
+			    b->id, name.text);
+			break;
+		}
+	}
+	wal_ranges_clear(&ranges);
+}
+
+/* Is the newest good backup what a restore would take it for? */
+static void
+check_whole(
+    struct findings *found, const struct index *x, const struct backup *b)
+{
+	struct fail f;
+	int rc = backup_look_at(x->repo, b->id, &f);
+
+	if (rc == 0)
+		check_own_wal(found, x, b);
+	else if (rc < 0 && f.kind == FAIL_DAMAGED)
+		findings_add(found, NAGIOS_CRITICAL, "backup",
+		    "%s cannot be restored: %s: %s; take a base backup", b->id,
+		    f.object, f.cause);
+	else if (rc < 0)
+		findings_add_fail(found, NAGIOS_CRITICAL, "backup", &f);
+}
+
 static void
 check_unfinished(struct findings *found, const struct conf *c,
     const struct backup *b, int64_t now)
@@ -139,6 +199,8 @@ check_backups(struct findings *found, const struct conf *c,
 	int64_t now = store_time(backups, x);
 
 	check_newest(found, c, backups);
+	if (good != NULL)
+		check_whole(found, x, good);
 	for (size_t i = 0; i < backups->n; i++) {
 		const struct backup *b = &backups->list[i];
 

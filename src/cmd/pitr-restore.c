@@ -67,11 +67,11 @@ find_places(struct restore_job *j, struct fail *f)
 		.tablespace_dir = conf_text(
 		    j->setup.conf, OPT_TABLESPACE_DIR, NULL) };
 
-	if (j->dest == NULL)
-		return 0;
 	if (restore_places(&j->set, &where, &j->places, f) != 0)
 		return -1;
 	j->has_places = true;
+	if (j->dest == NULL)
+		return 0;
 	return restore_check_places(&j->places, f);
 }
 
@@ -89,8 +89,10 @@ prepare(struct restore_job *j, struct fail *f)
 		return -1;
 	if (!j->plan_only)
 		return restore_check_room(&j->places, f);
-	if (restore_check_room(&j->places, f) != 0)
-		restore_warn(j, "%s", f->cause);
+	if (restore_check_room(&j->places, f) != 0) {
+		restore_warn(j, "%s: %s", f->object, f->cause);
+		j->no_room = true;
+	}
 	return 0;
 }
 
@@ -101,6 +103,30 @@ show_progress(void *arg, const struct restore_progress *p)
 
 	meter_show(&j->meter, "restoring", p->done, p->total);
 	restore_lease_refresh(j);
+}
+
+/* What is left of a restore that did not end. */
+static int
+tell_unfinished(const struct restore_job *j, struct fail *f)
+{
+	char places[400] = "";
+	size_t n = 0;
+
+	if (!j->result.begun)
+		return -1;
+	for (size_t i = 0; i < j->places.n && n < sizeof places; i++)
+		n += (size_t)snprintf(places + n, sizeof places - n, " %s",
+		    j->places.list[i].path);
+	(void)fail_add(f, "%s is not complete and cannot be started", j->dest);
+	if (f->hint[0] != '\0')
+		return -1;
+	if (n >= sizeof places)
+		return fail_hint(f,
+		    "empty it and all tablespaces' places, "
+		    "then type the same again");
+	return fail_hint(f,
+	    "empty it, then type the same again: find%s -mindepth 1 -delete",
+	    places);
 }
 
 static int
@@ -116,20 +142,18 @@ carry_out(struct restore_job *j, struct fail *f)
 		.standby = j->standby,
 		.rejoin = j->rejoin,
 		.progress = show_progress,
-		.arg = j };
+		.arg = j,
+		.stopped = process_stopped };
 	int64_t begin = clock_monotonic_ms();
 	int rc;
 
+	process_catch_stop();
 	meter_begin(&j->meter);
 	rc = restore_run(&args, &j->result, f);
 	meter_end(&j->meter);
-	if (rc != 0 && !j->result.begun)
-		return -1;
 	if (rc != 0) {
 		(void)restore_name_other(j, f);
-		return fail_add(f,
-		    "%s is not complete and cannot be started; remove it",
-		    j->dest);
+		return tell_unfinished(j, f);
 	}
 	j->restored = true;
 	log_info("restored: %s: backup=%s files=%llu bytes=%llu ms=%lld",

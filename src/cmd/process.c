@@ -43,6 +43,31 @@ process_begin(void)
 	(void)umask(0);
 }
 
+static volatile sig_atomic_t asked_to_stop;
+
+static void
+on_stop(int signo)
+{
+	asked_to_stop = signo;
+}
+
+void
+process_catch_stop(void)
+{
+	struct sigaction act = { .sa_handler = on_stop,
+		.sa_flags = SA_RESTART };
+
+	(void)sigaction(SIGINT, &act, NULL);
+	(void)sigaction(SIGTERM, &act, NULL);
+	(void)sigaction(SIGHUP, &act, NULL);
+}
+
+int
+process_stopped(void)
+{
+	return (int)asked_to_stop;
+}
+
 /* The signals that the supervising parent waits for. */
 static void
 supervised_signals(sigset_t *set)

@@ -97,9 +97,12 @@ json_places(struct json *j, const struct restore_job *job)
 		json_object(j, NULL);
 		json_int(j, "tablespace", p->oid);
 		json_string(j, "was", p->oid != 0 ? p->old : NULL);
-		json_string(j, "path", p->path);
+		json_string(j, "path", p->path[0] != '\0' ? p->path : NULL);
 		json_int(j, "needed", (int64_t)p->bytes);
-		json_int(j, "free", (int64_t)p->free);
+		if (job->dest != NULL)
+			json_int(j, "free", (int64_t)p->free);
+		else
+			json_null(j, "free");
 		json_end_object(j);
 	}
 	json_end_array(j);

@@ -130,7 +130,7 @@ open_one(struct restore_job *j, size_t i, struct fail *f)
 		return -1;
 	if (find_generation(j, r, f) != 0)
 		return -1;
-	return repository_require(r, &j->id, f);
+	return repository_find(r, &j->id, f);
 }
 
 /* Workers read side by side, a store serves one at a time. */

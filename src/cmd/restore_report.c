@@ -135,25 +135,51 @@ print_chain(const struct plan *p)
 	    "to fetch         %s of the backup, %s of WAL\n", stored, wal);
 }
 
+/* Nobody has said yet where it goes. */
+static void
+print_need(const struct restore_place *p)
+{
+	char need[UNITS_TEXT];
+
+	units_format_bytes(p->bytes, need);
+	if (p->oid == 0) {
+		(void)printf("into             DEST: %s needed\n", need);
+		return;
+	}
+	(void)printf("tablespace       %" PRIu32 ", was %s: %s needed", p->oid,
+	    p->old, need);
+	if (p->path[0] != '\0')
+		(void)printf(", into %s\n", p->path);
+	else
+		(void)printf("; say where: --tablespace %" PRIu32
+		             "=/new/place, or --tablespace-dir DIR\n",
+		    p->oid);
+}
+
+static void
+print_place(const struct restore_place *p)
+{
+	char need[UNITS_TEXT], have[UNITS_TEXT];
+
+	units_format_bytes(p->bytes, need);
+	units_format_bytes(p->free, have);
+	if (p->oid == 0)
+		(void)printf("into             %s: %s needed, %s free\n",
+		    p->path, need, have);
+	else
+		(void)printf("tablespace       %" PRIu32 ", was %s, into "
+		             "%s: %s needed, %s free\n",
+		    p->oid, p->old, p->path, need, have);
+}
+
 static void
 print_places(const struct restore_job *j)
 {
-	for (size_t i = 0; i < j->places.n; i++) {
-		const struct restore_place *p = &j->places.list[i];
-		char need[UNITS_TEXT], have[UNITS_TEXT];
-
-		units_format_bytes(p->bytes, need);
-		units_format_bytes(p->free, have);
-		if (p->oid == 0)
-			(void)printf(
-			    "into             %s: %s needed, %s free\n",
-			    p->path, need, have);
+	for (size_t i = 0; i < j->places.n; i++)
+		if (j->dest != NULL)
+			print_place(&j->places.list[i]);
 		else
-			(void)printf("tablespace       %" PRIu32
-			             ", was %s, into "
-			             "%s: %s needed, %s free\n",
-			    p->oid, p->old, p->path, need, have);
-	}
+			print_need(&j->places.list[i]);
 }
 
 static void
@@ -190,8 +216,9 @@ print_server(const struct restore_job *j)
 	    "to stop          %s/pg_ctl -D %s -m fast stop\n", bin, j->dest);
 	if (s->new_tli != 0)
 		(void)printf("to use it        stop it, then start it with a "
-		             "configuration of your own; a new server archives "
-		             "after archive_mode = off is gone from\n"
+		             "configuration of your own; it archives and "
+		             "replicates after the lines below \"Since "
+		             "pitr-restore\" are gone from\n"
 		             "                 %s/%s\n",
 		    j->dest, PLANFILE_SETTINGS);
 }
@@ -202,8 +229,10 @@ print_next(const struct restore_job *j)
 	char until[CLOCK_TEXT];
 
 	if (!j->restored) {
-		(void)printf(
-		    "nothing was touched; without --plan this is done\n");
+		(void)printf("nothing was touched; %s\n",
+		    j->no_room ? "without --plan it fails: there is too "
+		                 "little room"
+		               : "without --plan this is done");
 		return;
 	}
 	(void)printf("restored         %s\n", j->dest);
@@ -223,11 +252,11 @@ print_next(const struct restore_job *j)
 	    j->standby ? "none, it follows the archive"
 	               : restore_action_name(j->action));
 	if (!j->standby)
-		(void)printf("afterwards       once it is promoted, take the "
-		             "lines of pitr-restore out of %s,\n"
-		             "                 where a later standby would "
-		             "stumble over them\n",
-		    PLANFILE_SETTINGS);
+		(void)printf("afterwards       once it is promoted, take "
+		             "pitr-restore's settings out again: sed -i "
+		             "'/^# Begin of pitr-restore/,/^# End of "
+		             "pitr-restore/d' %s/%s\n",
+		    j->dest, PLANFILE_SETTINGS);
 }
 
 static void

@@ -21,6 +21,7 @@
 #include "clock.h"
 #include "io.h"
 #include "log.h"
+#include "process.h"
 #include "restore_job.h"
 #include "restore_watch.h"
 
@@ -28,14 +29,6 @@
 #define LOG_LINES  30
 #define ARGS_MAX   96
 #define ARGS_BYTES ((size_t)16 * 1024)
-
-static volatile sig_atomic_t asked_to_stop;
-
-static void
-on_signal(int signo)
-{
-	asked_to_stop = signo;
-}
 
 /* The arguments of postgres: words in one buffer. */
 struct words {
@@ -213,6 +206,7 @@ become(const struct restore_job *j, struct words *w)
 		_exit(126);
 	(void)signal(SIGINT, SIG_DFL);
 	(void)signal(SIGTERM, SIG_DFL);
+	(void)signal(SIGHUP, SIG_DFL);
 	(void)setsid();
 	(void)umask(077);
 	(void)execv(w->word[0], w->word);
@@ -318,9 +312,9 @@ watch_server(struct restore_job *j, struct restore_watch *w, struct fail *f)
 			return 0;
 		if (ended)
 			return 0;
-		if (asked_to_stop != 0)
+		if (process_stopped() != 0)
 			return fail_set(f, FAIL_TRANSIENT, j->dest,
-			    "stopped by signal %d", (int)asked_to_stop);
+			    "stopped by signal %d", process_stopped());
 		restore_lease_refresh(j);
 		if (w->segno >= p->first_segno)
 			meter_show(&j->meter, "replaying",
@@ -383,11 +377,9 @@ start_and_recover(struct restore_job *j, struct fail *f)
 int
 restore_start(struct restore_job *j, struct fail *f)
 {
-	struct sigaction act = { .sa_handler = on_signal };
 	int rc = -1;
 
-	(void)sigaction(SIGINT, &act, NULL);
-	(void)sigaction(SIGTERM, &act, NULL);
+	process_catch_stop();
 	j->server.standby = j->standby;
 	meter_begin(&j->meter);
 	if (make_socket_dir(&j->server, f) == 0)

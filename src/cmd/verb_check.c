@@ -16,6 +16,7 @@
 #include "exitcode.h"
 #include "findings.h"
 #include "line.h"
+#include "restore.h"
 #include "units.h"
 #include "verbs.h"
 
@@ -172,6 +173,29 @@ check_waiting(struct check *c)
 	findings_add(&c->found, level, "waiting files",
 	    "%llu WAL files wait to be archived, the oldest for %s",
 	    (unsigned long long)w.count, age);
+}
+
+/* What a restore left behind is inherited by every backup and standby. */
+static void
+check_left(struct check *c)
+{
+	const char *pgdata = conf_text(c->setup->conf, OPT_PGDATA, NULL);
+	struct fail f;
+	int rc;
+
+	if (pgdata == NULL)
+		return;
+	rc = restore_settings_left(pgdata, &f);
+	if (rc < 0)
+		findings_add_fail(
+		    &c->found, NAGIOS_WARNING, "recovery settings", &f);
+	if (rc == 1)
+		findings_add(&c->found, NAGIOS_WARNING, "recovery settings",
+		    "pitr-restore's are still in %s/postgresql.auto.conf, "
+		    "though recovery has ended: they pin max_connections and "
+		    "others, and a standby would stop at their target; remove "
+		    "them (pitr-restore(1), \"Once recovery has ended\")",
+		    pgdata);
 }
 
 /* Ask the server again, for an answer newer than the listing. */
@@ -363,6 +387,7 @@ verb_check(struct setup *s, struct fail *f)
 	(void)f;
 	check_server(&c);
 	check_waiting(&c);
+	check_left(&c);
 	for (size_t i = 0; i < s->n; i++)
 		check_store(&c, i);
 	rc = findings_report(&c.found, conf_cluster(s->conf),

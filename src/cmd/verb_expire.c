@@ -253,8 +253,8 @@ explain(const struct expire_report *r)
 		            "deleted");
 	if (r->clock - r->now > CLOCK_AHEAD)
 		log_warning("expire: this host's clock says %s, but the "
-		            "newest that was archived is of %s: times are "
-		            "measured from there",
+		            "newest that was archived, or that is believed, is "
+		            "of %s: times are measured from there",
 		    clock, now);
 }
 

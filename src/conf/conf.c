@@ -74,6 +74,8 @@ use_store(struct conf *c, const char *name, const char *origin, struct fail *f)
 	if (is_url(name) || conf_store_text(c, c->n_used - 1, OPT_URL, NULL))
 		return 0;
 	(void)fail_set(f, FAIL_CONFIG, origin, "store '%s' has no url", name);
+	if (name[0] == '/')
+		return fail_hint(f, "a directory is written file://%s", name);
 	return fail_hint(
 	    f, "add [store %s] with url = file:///absolute/path", name);
 }

@@ -48,9 +48,11 @@ find_server(const char *pgdata, char out[CONN_INFO], struct fail *f)
 
 	(void)snprintf(path, sizeof path, "%.4000s/postmaster.pid", pgdata);
 	rc = io_read_file(AT_FDCWD, path, 8192, &b, f);
-	if (rc == 1)
-		rc = fail_set(f, FAIL_TRANSIENT, path,
+	if (rc == 1) {
+		(void)fail_set(f, FAIL_TRANSIENT, path,
 		    "no such file: the server is not running");
+		rc = fail_hint(f, "start it, or check pgdata and conninfo");
+	}
 	if (rc == 0 &&
 	    (pidfile_line(&b, PIDFILE_PORT, port, sizeof port) != 0 ||
 	        (pidfile_line(&b, PIDFILE_SOCKET, host, sizeof host) != 0 &&
@@ -145,6 +147,10 @@ refusal(const struct conn *c, const PGresult *r, struct fail *f)
 		kind = FAIL_CONFIG;
 	(void)fail_set(
 	    f, kind, "PostgreSQL", "%.*s", (int)strcspn(text, "\n"), text);
+	if (PQstatus(c->pg) != CONNECTION_OK)
+		return fail_hint(f,
+		    "the server's log says why the session ended; try again "
+		    "when the server runs");
 	text = PQresultErrorField(r, PG_DIAG_MESSAGE_HINT);
 	if (kind == FAIL_DENIED)
 		return fail_hint(f,
@@ -154,13 +160,9 @@ refusal(const struct conn *c, const PGresult *r, struct fail *f)
 	return text != NULL ? fail_hint(f, "%s", text) : -1;
 }
 
-PGresult *
-conn_ask(struct conn *c, const char *query, const char *const *params,
-    int n_params, struct fail *f)
+static PGresult *
+judge(const struct conn *c, PGresult *r, struct fail *f)
 {
-	PGresult *r = PQexecParams(
-	    c->pg, query, n_params, NULL, params, NULL, NULL, 0);
-
 	if (PQresultStatus(r) == PGRES_TUPLES_OK && PQntuples(r) > 0)
 		return r;
 	if (PQresultStatus(r) == PGRES_TUPLES_OK)
@@ -170,6 +172,27 @@ conn_ask(struct conn *c, const char *query, const char *const *params,
 		(void)refusal(c, r, f);
 	PQclear(r);
 	return NULL;
+}
+
+PGresult *
+conn_ask(struct conn *c, const char *query, const char *const *params,
+    int n_params, struct fail *f)
+{
+	return judge(c,
+	    PQexecParams(c->pg, query, n_params, NULL, params, NULL, NULL, 0),
+	    f);
+}
+
+PGresult *
+conn_answer(struct conn *c, struct fail *f)
+{
+	PGresult *r = PQgetResult(c->pg), *more;
+
+	while (r != NULL && (more = PQgetResult(c->pg)) != NULL) {
+		PQclear(r);
+		r = more;
+	}
+	return judge(c, r, f);
 }
 
 void

@@ -3,6 +3,7 @@
  * What base backups and restores ask of a server: see conn.h.  PostgreSQL's
  * documentation, "Making a Base Backup Using the Low Level API".
  */
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,9 @@
 
 /* pg_hba_file_rules and pg_ident_file_mappings name the files. */
 #define VERSION_HBA_FILES 160000
+
+/* How often someone who waits for an answer is asked. */
+#define TICK_MS 100
 
 /* A moment as microseconds from 2000, as in clock.h. */
 #define MICROSECONDS(moment)                \
@@ -246,15 +250,57 @@ conn_server(struct conn *c, struct conn_server *out, struct fail *f)
 }
 
 int
+conn_server_state(struct conn *c, struct conn_server *out, struct fail *f)
+{
+	return ask_state(c, out, f);
+}
+
+/* Have the server end what it does for us: else its session would go on. */
+static void
+cancel(struct conn *c)
+{
+	PGcancel *request = PQgetCancel(c->pg);
+	char text[256];
+
+	if (request != NULL)
+		(void)PQcancel(request, text, sizeof text);
+	PQfreeCancel(request);
+}
+
+/* Until the answer to what was sent is there.  0 or -1. */
+static int
+wait_answer(struct conn *c, const struct conn_wait *wait, struct fail *f)
+{
+	while (PQisBusy(c->pg)) {
+		struct pollfd p = { .fd = PQsocket(c->pg), .events = POLLIN };
+
+		if (wait->tick(wait->arg, f) != 0) {
+			cancel(c);
+			return -1;
+		}
+		(void)poll(&p, 1, TICK_MS);
+		/* What went wrong is in the answer. */
+		if (PQconsumeInput(c->pg) == 0)
+			return 0;
+	}
+	return 0;
+}
+
+int
 conn_backup_start(struct conn *c, const char *label, bool fast,
-    uint64_t *start_lsn, struct fail *f)
+    const struct conn_wait *wait, uint64_t *start_lsn, struct fail *f)
 {
 	const char *params[] = { label, fast ? "true" : "false" };
-	PGresult *r = conn_ask(c,
-	    has_new_names(c) ? "SELECT pg_backup_start($1, $2)"
-	                     : "SELECT pg_start_backup($1, $2, false)",
-	    params, 2, f);
+	const char *query = has_new_names(c)
+	    ? "SELECT pg_backup_start($1, $2)"
+	    : "SELECT pg_start_backup($1, $2, false)";
+	PGresult *r;
 
+	if (PQsendQueryParams(c->pg, query, 2, NULL, params, NULL, NULL, 0) !=
+	        0 &&
+	    wait_answer(c, wait, f) != 0)
+		return -1;
+	r = conn_answer(c, f);
 	if (r == NULL)
 		return -1;
 	*start_lsn = conn_lsn(r, 0);

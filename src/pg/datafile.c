@@ -156,3 +156,20 @@ datafile_is_excluded(const char *path)
 		return true;
 	return datafile_relation(path, &relation) && relation.temporary;
 }
+
+bool
+datafile_is_servers(const char *path)
+{
+	static const char *const names[] = { "base", "global", "PG_VERSION",
+		"postgresql.conf", "postgresql.auto.conf" };
+	const char *slash = strrchr(path, '/');
+	size_t len = strcspn(path, "/");
+
+	if (strcmp(slash != NULL ? slash + 1 : path, "lost+found") == 0)
+		return false;
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (strlen(names[i]) == len &&
+		    strncmp(path, names[i], len) == 0)
+			return true;
+	return strncmp(path, "pg_", 3) == 0;
+}

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "file_place.h"
+#include "owner.h"
 
 int
 file_place_failed(
@@ -61,7 +62,7 @@ file_place_close(struct file_place *place)
 static int
 make_dir(int parent, const char *name, mode_t mode)
 {
-	if (mkdirat(parent, name, mode) != 0 && errno != EEXIST)
+	if (owner_mkdir(parent, name, mode) != 0 && errno != EEXIST)
 		return -1;
 	return fsync(parent);
 }

@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #include "file_put.h"
+#include "file_sweep.h"
 #include "io.h"
-
-#define TEMP_PREFIX ".walvault-"
+#include "owner.h"
 
 /* Bytes that are worth a request to the disk. */
 #define FLUSH_STEP ((uint64_t)512 * 1024)
@@ -185,7 +185,7 @@ open_temp(struct file_put *p)
 		return p->fd;
 	if (getrandom(&random, sizeof random, 0) != sizeof random)
 		return -1;
-	(void)snprintf(p->temp, sizeof p->temp, TEMP_PREFIX "%ld-%08x",
+	(void)snprintf(p->temp, sizeof p->temp, FILE_TEMP_PREFIX "%ld-%08x",
 	    (long)getpid(), random);
 	p->fd = openat(
 	    p->place.dir, p->temp, flags | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
@@ -235,7 +235,7 @@ file_put(struct store *store, const char *key, const struct store_attrs *attrs,
 		put_free(&p->stream);
 		return NULL;
 	}
-	if (open_temp(p) < 0) {
+	if (open_temp(p) < 0 || owner_inherit(p->fd, p->place.dir) != 0) {
 		(void)put_failed(p, "create", f);
 		put_free(&p->stream);
 		return NULL;

@@ -82,6 +82,15 @@ store_del(struct store *s, const char *key, struct fail *f)
 }
 
 int
+store_sweep(struct store *s, const char *prefix, int64_t before, size_t *n,
+    struct fail *f)
+{
+	*n = 0;
+	return s->ops->sweep != NULL ? s->ops->sweep(s, prefix, before, n, f)
+	                             : 0;
+}
+
+int
 store_prepare(struct store *s, struct fail *f)
 {
 	return s->ops->prepare(s, f);

@@ -12,8 +12,10 @@
 
 #include "file_place.h"
 #include "file_put.h"
+#include "file_sweep.h"
 #include "file_tree.h"
 #include "io.h"
+#include "owner.h"
 #include "store_file.h"
 
 struct range {
@@ -196,7 +198,8 @@ file_prepare(struct store *store, struct fail *f)
 {
 	struct file_store *s = (struct file_store *)store;
 
-	if (mkdir(s->root, s->dir_mode) == 0 && sync_parent(s->root) == 0)
+	if (owner_mkdir(AT_FDCWD, s->root, s->dir_mode) == 0 &&
+	    sync_parent(s->root) == 0)
 		return 0;
 	if (errno == EEXIST)
 		return 0;
@@ -232,6 +235,7 @@ static const struct store_ops file_ops = {
 	.settle = file_settle,
 	.list = file_list,
 	.del = file_del,
+	.sweep = file_sweep,
 	.prepare = file_prepare,
 	.space = file_space,
 	.free = file_free,

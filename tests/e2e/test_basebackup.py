@@ -2,6 +2,8 @@
 """basebackup: what it takes, what it waits for, and that failures leave no backup."""
 
 import contextlib
+import errno
+import json
 import os
 import shutil
 import signal
@@ -240,7 +242,6 @@ def test_pg_verifybackup_is_content_with_what_is_unpacked(major):
 
 def test_the_servers_own_manifest_has_the_version_of_its_major(major):
     import hashlib
-    import json
 
     pg, repo = archived_cluster(major)
     backup = take_backup(repo)
@@ -667,6 +668,32 @@ def test_two_at_once_exclude_each_other_and_wait_if_asked_to():
     assert len(published(repo)) == 2
 
 
+def test_two_at_once_with_other_state_directories_exclude_each_other():
+    pg, repo = archived_cluster()
+    pg.archive_all()
+    stop_archiving(pg)  # the first one waits
+    pg.write_wal()
+    others = [new_directory("state") for _ in range(2)]
+    others[1].chmod(0o500)
+    with started(repo, "--json", "--archive-wait", "60s") as first:
+        wait_begun(repo)
+        for other in others:
+            result = refused_backup(repo, "--state-dir", other)
+            assert "another backup of this cluster is running" in result.err
+        assert len(backup_directories(repo)) == 1
+        with started(repo, "--json", "--state-dir", others[1], "--wait-lock", "60s") as second:
+            line = second.stderr.readline()
+            while "waiting: another backup of this cluster" not in line:
+                assert line, "the second backup did not wait"
+                line = second.stderr.readline()
+            pg.reload(archive_command=repo.archive_command())
+            told = [json.loads(each.communicate(timeout=60)[0]) for each in (first, second)]
+            assert (first.returncode, second.returncode) == (0, 0)
+    others[1].chmod(0o700)
+    assert len(published(repo)) == 2
+    assert told[1]["start_time"] >= told[0]["stop_time"], "it began when it had the lock"
+
+
 def test_an_unwritable_state_directory_is_a_warning():
     pg, repo = archived_cluster()
     repo.state_directory.chmod(0o500)
@@ -733,6 +760,23 @@ def test_interrupted_while_the_server_makes_its_checkpoint_it_ends_at_once():
     assert published(repo) == []
 
 
+def test_interrupted_in_a_spread_checkpoint_it_ends_the_servers_session():
+    pg, repo = archived_cluster(checkpoint_timeout="1h", checkpoint_completion_target="1.0")
+    pg.pgbench("-i", "-s", "20", "-q")
+    asked = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'SELECT pg_backup_start(%'"
+    words = [program("basebackup"), "--config", repo.config, "--conninfo", pg.conninfo()]
+    backup = subprocess.Popen(
+        [str(word) for word in words], stderr=subprocess.PIPE, encoding="utf-8", env=clean_environment()
+    )
+    wait_until(lambda: pg.value(asked) == 1, "the server to make its checkpoint")
+    [directory] = backup_directories(repo)
+    backup.send_signal(signal.SIGINT)
+    _, err = backup.communicate(timeout=30)
+    assert backup.returncode == 1
+    assert f"{directory.name}: walvault expire --broken" in err.splitlines()[-1], err
+    wait_until(lambda: pg.value(asked) == 0, "the server's session to end", 10)
+
+
 def test_killed_it_leaves_no_backup():
     pg, repo = archived_cluster()
     status, _ = interrupted_backup(pg, repo, lambda process: process.kill())
@@ -788,6 +832,9 @@ def test_wrong_options_are_usage_errors():
         ("--nonsense",),
     ):
         refused_backup(repo, *words, status=3)
+    words = ("--annotate", "a=" + "x" * 500, "--annotate", "b=" + "y" * 520)
+    assert "1023 bytes they may have together" in refused_backup(repo, *words, status=3).err
+    assert f"file://{repo.store}" in refused_backup(repo, "--store", repo.store, status=3).err
     repo.configure(pgdata=None)
     assert "pgdata" in refused_backup(repo, status=3).err
 
@@ -830,3 +877,4 @@ def test_a_server_that_is_down_is_told():
     pg.stop()
     result = repo.run("basebackup", "--fast").expect(1)
     assert "not running" in result.err
+    assert "hint: start it" in result.err

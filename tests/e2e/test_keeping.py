@@ -640,6 +640,22 @@ def test_check_asks_for_a_backup_and_for_a_new_one():
     assert "base backup" in result.out, result
 
 
+def test_check_is_critical_when_the_newest_backup_is_not_whole():
+    _, repo, made = backed_up(2)
+    assert "backup" not in check(repo, status=0)
+    newest = repo.system_directory() / "backup" / made[1]
+    pack = sorted(newest.glob("pack-*"))[0]
+    wal = repo.object_path(start_segment(repo, made[1]))
+    for lost in (pack, wal):
+        kept = lost.read_bytes()
+        lost.unlink()
+        found = check(repo, status=2)["backup"]["text"]
+        assert made[1] in found and lost.name in found, found
+        lost.write_bytes(kept)
+    flip(newest / "manifest")
+    assert made[1] in check(repo, status=2)["backup"]["text"]
+
+
 def test_check_is_not_deceived_by_a_backup_that_a_wrong_clock_dated():
     pg, repo = server()
     clock = FakeClock()

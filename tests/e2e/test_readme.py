@@ -171,6 +171,7 @@ def test_the_set_up_and_the_recovery_of_the_readme_work_as_written():
     assert you.output("pg_is_wal_replay_paused").split()[4] == "t"
     assert rows_of(pg) == list(range(1, 11))
     assert pg.timeline() == 2
+    assert "recovery_target" not in (pg.data / "postgresql.auto.conf").read_text()
     assert os.path.isdir(f"{pg.data}.lost")
     assert list((you.root / "store").rglob("00000002.history")), "the new history"
     assert len(you.backups()) == 4

@@ -34,6 +34,7 @@ from walvault_test.restoring import (
     restore_and_start,
     take_backup,
 )
+from walvault_test.tracer import trace
 
 ROWS = "SELECT count(*), max(i) FROM t"
 IN_RECOVERY = "SELECT pg_is_in_recovery()"
@@ -200,6 +201,54 @@ def test_a_plan_touches_nothing():
     assert found["places"][0]["needed"] > 1 << 20
     assert_untouched(destination)
     assert files_of(world.repo.store) == before
+
+
+def test_a_plan_without_a_destination_says_what_is_needed_and_asks_for_tablespaces():
+    world, places = tablespace_world()
+    world.pg.archive_all()
+    oids = [row[0] for row in world.pg.sql("SELECT oid FROM pg_tablespace WHERE oid > 16383 ORDER BY 1")]
+    text = world.repo.run("pitr-restore", "--plan").expect(0).out
+    for oid, place in zip(oids, places):
+        [line] = [line for line in text.splitlines() if f"{oid}, was {place}: " in line]
+        assert f"--tablespace {oid}=/new/place, or --tablespace-dir DIR" in line
+    assert "DEST: " in text
+    top, one, two = plan(world.repo, "--tablespace", f"{oids[1]}=/new")["places"]
+    assert top["needed"] > 1 << 20 and top["path"] is None and top["free"] is None
+    assert (one["tablespace"], one["was"], one["path"]) == (oids[0], str(places[0]), None)
+    assert two["path"] == "/new" and two["needed"] > 0
+
+
+STATFS = 137
+
+
+def test_a_disk_that_is_too_small_is_told_and_the_plan_does_not_promise():
+    world = World()
+    world.pg.archive_all()
+    destination = new_data_directory()
+
+    def fill_disk(call):
+        if call.number == STATFS and call.result == 0:
+            with open(f"/proc/{call.pid}/mem", "r+b", buffering=0) as memory:
+                memory.seek(call.arguments[1] + 4 * 8)  # f_bavail
+                memory.write((100).to_bytes(8, "little"))
+
+    command = (program("pitr-restore"), "--config", world.repo.config, destination)
+    result = trace(fill_disk, *command, "--plan").expect(0)
+    assert "without --plan this is done" not in result.out
+    assert "too little room" in result.out and "are needed" in result.out, result.out
+    result = trace(fill_disk, *command).expect(1)
+    assert "are needed" in result.err and "another disk" in result.err, result.err
+    assert_untouched(destination)
+
+
+def test_a_history_that_is_not_there_is_a_matter_of_usage_and_the_known_ones_are_named():
+    world = World()
+    for options in (("--sysid", "123"), ("--generation", "4"), ("--sysid", "123", "--generation", "4")):
+        result, destination = restore(world.repo, *options)
+        result.expect(3)
+        assert f"{world.pg.sysid} generation 1" in result.err, result.err
+        assert "walvault init" not in result.err
+        assert_untouched(destination)
 
 
 def test_the_newest_backup_before_the_target_is_chosen():
@@ -473,6 +522,59 @@ def test_a_tablespace_into_a_directory_that_is_not_empty_is_refused():
     assert_untouched(destination)
 
 
+def test_places_that_only_look_different_are_refused():
+    world, places = tablespace_world()
+    world.pg.archive_all()
+    new = new_directory("new")
+    destination = new / "data"
+    (new / "alias").symlink_to(new)
+    (new / "empty").mkdir()
+    (new / "link").symlink_to(new / "empty")
+    one, two = (world.pg.value(f"SELECT oid FROM pg_tablespace WHERE spcname = 'space{n}'") for n in (0, 1))
+    for pair in (
+        (f"{new}/data/../data", f"{new}/two"),
+        (f"{new}/one", f"{new}//x/./../alias/one"),
+        (f"{new}/alias/data", f"{new}/two"),
+        (f"{new}/data/ts/one", f"{new}/two"),
+        (f"{new}/one", f"{new}/one/two"),
+        (f"{new}", f"{new}/two"),
+        (f"{new}/link", f"{new}/empty"),
+    ):
+        options = ("--tablespace", f"{one}={pair[0]}", "--tablespace", f"{two}={pair[1]}")
+        restore(world.repo, *options, destination=destination)[0].expect(3)
+        assert_untouched(destination)
+    result, _ = restore(world.repo, "--tablespace-dir", destination / "ts", destination=destination)
+    result.expect(3)
+    assert "beside" in result.err
+    assert sorted(path.name for path in new.iterdir()) == ["alias", "empty", "link"]
+    restore(world.repo, "--tablespace-dir", new / "data2", destination=destination)[0].expect(0)
+
+
+def test_a_place_that_cannot_be_written_is_found_before_anything_is_touched():
+    world, _ = tablespace_world()
+    world.pg.archive_all()
+    locked, new = new_directory("locked"), new_directory("new")
+    locked.chmod(0o555)
+    for destination, spaces in ((locked / "data", new / "ts"), (new / "data", locked / "ts")):
+        for options in ((), ("--plan",)):
+            result, _ = restore(
+                world.repo, *options, "--tablespace-dir", spaces, destination=destination
+            )
+            result.expect(1)
+            assert "install -d -o" in result.err and "this is user" in result.err, result.err
+            assert "not complete" not in result.err
+    assert not list(new.iterdir())
+    locked.chmod(0o700)
+
+
+def test_missing_directories_above_the_destination_are_made():
+    world = World()
+    world.pg.archive_all()
+    destination = new_directory("deep") / "a/b/data"
+    restore(world.repo, destination=destination)[0].expect(0)
+    assert (destination / "global/pg_control").exists()
+
+
 def test_a_tablespace_in_place_stays_in_place():
     world = World(allow_in_place_tablespaces="on")
     world.pg.sql("CREATE TABLESPACE inside LOCATION ''")
@@ -594,6 +696,82 @@ def test_a_server_that_rejoins_the_archive_goes_on_archiving_on_a_new_timeline()
     started = restore_and_start(world.repo)
     assert started.report["timeline"] == 2
     assert started.sql(ROWS) == [(102, 5000)]
+
+
+def settings_in(destination, name):
+    lines = (destination / "postgresql.auto.conf").read_text().splitlines()
+    return [line for line in lines if line.split(" ")[0] == name]
+
+
+def checked(repo):
+    """What walvault check says of recovery settings."""
+    found = repo.walvault("check", "--json").json()
+    return [x for x in found["findings"] if x["subject"] == "recovery settings"]
+
+
+def test_what_a_restore_left_in_a_primary_is_told_and_not_inherited():
+    world = World()
+    world.commit(1000)
+    world.destroy()
+    result, destination = restore(world.repo, "--rejoin-archive")
+    result.expect(0)
+    shutil.move(destination, world.pg.data)
+    server = as_postgres(world.repo, world.pg.data, **world.pg.settings).start().wait_promoted()
+    server.sql("ALTER SYSTEM SET work_mem = '7MB'")
+    assert "Begin of" not in (server.data / "postgresql.auto.conf").read_text()
+    server.sql("ALTER SYSTEM SET synchronous_commit = 'local'")
+    assert "max_connections" in checked(world.repo)[0]["text"], checked(world.repo)
+    server.archive_all()
+    take_backup(world.repo)
+    server.archive_all()
+    server.destroy()
+    result, destination = restore(world.repo, "--rejoin-archive")
+    result.expect(0)
+    for name in ("max_connections", "recovery_target_xid", "hot_standby", "work_mem"):
+        assert len(settings_in(destination, name)) < 2, name
+    script = "/^# Begin of pitr-restore/,/^# End of pitr-restore/d"
+    server = as_postgres(world.repo, destination, **world.pg.settings).start().wait_promoted()
+    run_program("sed", "-i", script, destination / "postgresql.auto.conf").expect(0)
+    lines = (destination / "postgresql.auto.conf").read_text().splitlines()
+    kept = [line for line in lines if line and not line.startswith("#")]
+    assert kept == ["work_mem = '7MB'", "synchronous_commit = 'local'"], kept
+
+
+def test_limits_that_are_the_users_own_are_kept():
+    world = World()
+    world.pg.sql("ALTER SYSTEM SET max_connections = 40")
+    world.pg.sql("ALTER SYSTEM SET synchronous_standby_names = ''")
+    assert not checked(world.repo)
+    take_backup(world.repo)
+    world.destroy()
+    result, destination = restore(world.repo, "--rejoin-archive")
+    result.expect(0)
+    assert settings_in(destination, "max_connections")[0] == "max_connections = '40'"
+    assert settings_in(destination, "synchronous_standby_names")
+
+
+def test_a_copy_does_not_do_the_originals_work():
+    world = World()
+    world.pg.reload(synchronous_standby_names="'one'", synchronous_commit="local")
+    world.commit(1000)
+    world.destroy()
+    wanted = [("archive_mode", "off"), ("max_logical_replication_workers", "0")]
+    wanted += [("synchronous_standby_names", "")]
+    result, destination = restore(world.repo)
+    result.expect(0)
+    server = as_postgres(world.repo, destination, **world.pg.settings).start().wait_promoted()
+    for name, value in wanted:
+        assert server.value(f"SHOW {name}") == value, name
+    server.stop()
+    started = restore_and_start(world.repo)
+    assert not settings_in(started.destination, "max_connections")
+    for name, _ in wanted:
+        assert len(settings_in(started.destination, name)) == 1, name
+    for option in ("--rejoin-archive", "--standby"):
+        result, destination = restore(world.repo, option)
+        result.expect(0)
+        for name, _ in wanted:
+            assert not settings_in(destination, name), (option, name)
 
 
 # -- timelines --
@@ -783,6 +961,33 @@ def test_a_restore_that_was_interrupted_cannot_be_started():
         if destination.exists():
             world.repo.run("pitr-restore", destination).expect((0, 3))
         shutil.rmtree(destination, ignore_errors=True)
+
+
+def test_a_restore_that_is_asked_to_stop_says_what_it_leaves_behind():
+    world, _ = tablespace_world()
+    world.destroy()
+    new = new_directory("new")
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        destination, asked = new_data_directory(), []
+
+        def on_call(call):
+            if call.result is None and call.name == "pwrite64" and call.concerns(destination):
+                if not asked:
+                    os.kill(call.pid, number)
+                asked.append(call)
+
+        words = ("--config", world.repo.config, "--tablespace-dir", new / "spaces", destination)
+        result = trace(on_call, program("pitr-restore"), *words)
+        assert result.status == 1, result
+        last = result.err.splitlines()[-1]
+        assert f"stopped by signal {int(number)}" in result.err
+        assert f"{destination} is not complete and cannot be started" in result.err
+        assert last.rstrip(")").endswith("-mindepth 1 -delete"), last
+        assert not (destination / "global/pg_control").exists()
+        command = last[last.index("find ") :].rstrip(")")
+        run_program("sh", "-c", command).expect(0)
+        assert not list(destination.iterdir())
+    restore(world.repo, "--tablespace-dir", new / "spaces", destination=destination)[0].expect(0)
 
 
 class Churn:
@@ -996,24 +1201,32 @@ def test_a_server_that_archives_again_leaves_the_parents_fork_segments_alone():
     assert added and all("/00000004" in key for key in added), added
 
 
-def test_configuration_that_lay_outside_is_restored_into_the_directory():
-    world = World()
-    outside = new_directory("etc")
+def back_up_with_configuration_in(world, outside, *lines):
+    """Debian's layout: the configuration lies in a directory of its own, and names PGDATA."""
     world.pg.stop()
     for name in ("postgresql.conf", "pg_hba.conf", "pg_ident.conf", "test.conf"):
         shutil.move(world.pg.data / name, outside / name)
     with open(outside / "postgresql.conf", "a", encoding="utf-8") as conf:
-        conf.write(f"data_directory = '{world.pg.data}'\n")
-        conf.write(f"hba_file = '{outside}/pg_hba.conf'\n")
-        conf.write(f"ident_file = '{outside}/pg_ident.conf'\n")
-        conf.write("include 'test.conf'\n")
-    run_program(
-        world.pg.bin / "pg_ctl", "-w", "-D", outside, "-l", world.pg.log_path, "start"
-    ).expect(0)
+        conf.write("".join(f"{line}\n" for line in lines))
+    control = (world.pg.bin / "pg_ctl", "-w", "-D", outside, "-l", world.pg.log_path)
+    run_program(*control, "start").expect(0)
     take_backup(world.repo)
     world.pg.sql("INSERT INTO t VALUES (1000)")
     world.pg.archive_all()
-    run_program(world.pg.bin / "pg_ctl", "-D", outside, "-m", "fast", "stop").expect(0)
+    run_program(*control, "-m", "fast", "stop").expect(0)
+
+
+def test_configuration_that_lay_outside_is_restored_into_the_directory():
+    world = World()
+    outside = new_directory("etc")
+    back_up_with_configuration_in(
+        world,
+        outside,
+        f"data_directory = '{world.pg.data}'",
+        f"hba_file = '{outside}/pg_hba.conf'",
+        f"ident_file = '{outside}/pg_ident.conf'",
+        "include 'test.conf'",
+    )
     result, destination = restore(world.repo)
     result.expect(0)
     conf = (destination / "postgresql.conf").read_text()
@@ -1022,3 +1235,59 @@ def test_configuration_that_lay_outside_is_restored_into_the_directory():
     server = as_postgres(world.repo, destination).start().wait_promoted()
     assert server.sql(ROWS) == [(101, 1000)]
     assert server.value("SHOW data_directory") == str(destination)
+
+
+def test_included_files_cannot_lead_a_server_back_to_the_original():
+    world = World()
+    outside, elsewhere = new_directory("etc"), new_directory("elsewhere")
+    for name, text in {
+        outside / "conf.d/dd.conf": f"  data_directory='{world.pg.data}' # ours\n"
+        f"work_mem = 7MB\nHBA_FILE '{outside}/pg_hba.conf'\n",
+        outside / "conf.d/deeper.conf": "geqo = off\n"
+        f"include_if_exists '{elsewhere}/deep''er.conf'\n",
+        outside / "empty.d/nothing.conf": "# nothing\n",
+        elsewhere / "deep'er.conf": f"ident_file = '{outside}/pg_ident.conf'\ntemp_buffers = 9MB\n",
+        elsewhere / "x.conf": "maintenance_work_mem = 77MB\n",
+        elsewhere / "more.d/a.conf": "work_mem = 8MB\nstatement_timeout = 1s\n",
+        elsewhere / "more.d/b.conf": "statement_timeout = 77s\n",
+    }.items():
+        name.parent.mkdir(exist_ok=True)
+        name.write_text(text)
+    back_up_with_configuration_in(
+        world,
+        outside,
+        "include_dir 'conf.d'",
+        "include_dir = 'empty.d'",
+        f"include '{elsewhere}/x.conf'",
+        f"include_dir='{elsewhere}/more.d'  # the rest",
+        f"include_if_exists '{elsewhere}/never.conf'",
+        "include 'test.conf'",
+    )
+    result, destination = restore(world.repo)
+    result.expect(0)
+    assert "conf.d/dd.conf" in result.err and "postgresql.conf" in result.err, result.err
+    run_program(client_program("pg_verifybackup"), "-n", destination).expect(0)
+    (elsewhere / "x.conf").write_text("nonsense\n")
+    (elsewhere / "never.conf").write_text("nonsense\n")
+    server = as_postgres(world.repo, destination).start().wait_promoted()
+    assert server.value("SHOW data_directory") == str(destination)
+    assert server.sql(ROWS) == [(101, 1000)]
+    names = ("work_mem", "maintenance_work_mem", "statement_timeout", "temp_buffers")
+    values = [server.value(f"SHOW {name}") for name in names]
+    assert values == ["8MB", "77MB", "77s", "9MB"], values
+    assert not (world.pg.data / "postmaster.pid").exists()
+    for name in ("hba_file", "ident_file"):
+        assert server.value(f"SHOW {name}").startswith(str(destination)), name
+
+
+def test_alter_system_cannot_lead_a_restored_server_away():
+    world = World()
+    world.pg.sql(f"ALTER SYSTEM SET hba_file = '{world.pg.data}/pg_hba.conf'")
+    world.pg.sql(f"ALTER SYSTEM SET external_pid_file = '{world.pg.data}/other.pid'")
+    take_backup(world.repo)
+    world.destroy()
+    result, destination = restore(world.repo)
+    result.expect(0)
+    server = as_postgres(world.repo, destination).start().wait_promoted()
+    assert server.value("SHOW hba_file") == f"{destination}/pg_hba.conf"
+    assert server.value("SHOW external_pid_file") == ""

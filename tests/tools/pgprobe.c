@@ -241,14 +241,23 @@ put_stop(const struct conn_stop *s, const char *dir, struct fail *f)
 }
 
 static int
+go_on(void *unused, struct fail *f)
+{
+	(void)unused;
+	(void)f;
+	return 0;
+}
+
+static int
 backup(char **args, struct fail *f)
 {
 	struct conn *c = connect_to(args[0], f);
 	struct conn_stop stop;
 	uint64_t start;
-	int rc = c == NULL ? -1
-	                   : conn_backup_start(c, args[2],
-	                         strcmp(args[3], "fast") == 0, &start, f);
+	int rc = c == NULL
+	    ? -1
+	    : conn_backup_start(c, args[2], strcmp(args[3], "fast") == 0,
+	          &(struct conn_wait){ go_on, NULL }, &start, f);
 
 	if (rc == 0) {
 		put_lsn("start_lsn", start);

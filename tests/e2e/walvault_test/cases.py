@@ -44,12 +44,6 @@ def time_limit(seconds):
     return mark
 
 
-def as_root(test):
-    """Decorator: when root runs the tests, this one stays root; else it is skipped."""
-    test.as_root = True
-    return test
-
-
 @cache
 def work_directory():
     """This test's own directory, removed after it."""

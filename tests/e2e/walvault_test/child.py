@@ -18,7 +18,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from . import cases, processes
+from . import asroot, cases, processes
 from .cases import DEFAULT_TIME_LIMIT, Skip
 from .waiting import TimedOut, wait_until
 
@@ -60,7 +60,7 @@ def _instances(path):
                 "function": function.__name__,
                 "major": major,
                 "time_limit": getattr(function, "time_limit", DEFAULT_TIME_LIMIT),
-                "as_root": getattr(function, "as_root", False),
+                "with_root": getattr(function, "with_root", False),
             }
 
 
@@ -104,8 +104,8 @@ def _call(path, name, major):
     """Runs the test and all clean-up it asked for; raises what either raised."""
     try:
         function = getattr(_load(path), name)
-        if getattr(function, "as_root", False) and os.geteuid() != 0:
-            raise Skip("it needs root", "run the tests as root")
+        if getattr(function, "with_root", False):
+            asroot.require_root()
         function(*([] if major is None else [int(major)]))
     finally:
         cases.clean_up()
@@ -113,6 +113,7 @@ def _call(path, name, major):
 
 def run_test(path, name, major=None):
     """Runs one test and reports it; the exit status is for the eye only."""
+    asroot.become_user()
     processes.end_with_parent()
     processes.become_subreaper()
     processes.raise_on_signals()

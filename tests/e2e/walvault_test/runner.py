@@ -3,8 +3,9 @@
 
 Unit tests are libcheck programs ``check_*``; each is run once and each test in it
 counts. End-to-end tests are functions; each is a process of its own (see
-child.py), by an unprivileged user when root runs this, and is ended with all
-that it started when its time is up.
+child.py), by an unprivileged user when root runs this (who then still serves
+the few tests that ask for it, see asroot.py), and is ended with all that it
+started when its time is up.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import processes
+from .asroot import user_variable
 from .cases import DEFAULT_TIME_LIMIT
 from .sandbox import Sandbox
 
@@ -199,9 +201,9 @@ class EndToEndTest:
     function: str = ""
     major: int = None
     time_limit: int = DEFAULT_TIME_LIMIT
-    as_root: bool = False
     error: str = ""
     skip: str = ""
+    with_root: bool = False
 
     @property
     def name(self):
@@ -224,13 +226,17 @@ class EndToEndTest:
         if self.major:
             words.append(str(self.major))
         environment = {**context.sandbox.environment(), "WALVAULT_TEST_DIR": str(directory)}
+        options = context.sandbox.options
+        if self.with_root and options:
+            environment |= user_variable(options)
+            options = {}
         ended = context.running.run(
             child_command(*words),
             self.time_limit,
             context.sandbox.path / f"{directory.name}.output",
             cwd=directory,
             env=environment,
-            **({} if self.as_root else context.sandbox.options),
+            **options,
         )
         self._report(context.report, directory, ended)
         shutil.rmtree(directory, ignore_errors=True)

@@ -5,7 +5,6 @@ PostgreSQL refuses to run as root, and the user that root becomes instead may be
 unable to read the checkout: programs and test sources are therefore copied.
 """
 
-import contextlib
 import grp
 import itertools
 import os
@@ -27,20 +26,6 @@ def unprivileged_user():
         return pwd.getpwnam("postgres")
     except KeyError:
         return pwd.getpwnam("nobody")
-
-
-@contextlib.contextmanager
-def unprivileged():
-    """In a test that is root: what is done and started here is the other user's."""
-    user = unprivileged_user()
-    os.setgroups([])
-    os.setresgid(user.pw_gid, user.pw_gid, 0)
-    os.setresuid(user.pw_uid, user.pw_uid, 0)
-    try:
-        yield user
-    finally:
-        os.setresuid(0, 0, 0)
-        os.setresgid(0, 0, 0)
 
 
 def _drop_options(user):

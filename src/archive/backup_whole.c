@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Is a backup what the rules take it for?  See expire_whole.h. */
+/* Is a backup what it is taken for?  See backup_whole.h. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "expire_whole.h"
+#include "backup_whole.h"
 
 struct found_pack {
 	char key[LAYOUT_KEY_MAX];
@@ -66,7 +66,7 @@ see_pack(void *arg, const struct manifest_pack *pack, struct fail *f)
 }
 
 int
-expire_look_at(struct repository *r, const char *id, struct fail *f)
+backup_look_at(struct repository *r, const char *id, struct fail *f)
 {
 	struct packs p = { .repo = r, .id = id, .f = f };
 	const struct manifest_events events = { .pack = see_pack, .arg = &p };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Is a backup what the rules take it for?  For expire.c alone. */
-#ifndef WALVAULT_ARCHIVE_EXPIRE_WHOLE_H
-#define WALVAULT_ARCHIVE_EXPIRE_WHOLE_H
+/* Is a backup what it is taken for? */
+#ifndef WALVAULT_ARCHIVE_BACKUP_WHOLE_H
+#define WALVAULT_ARCHIVE_BACKUP_WHOLE_H
 
 #include "backup.h"
 
@@ -10,6 +10,6 @@
  * the manifest says: one object and one listing, whatever the backup's size.
  * 0 it is whole, 1 it is gone, -1 (FAIL_DAMAGED: it is not whole).
  */
-int expire_look_at(struct repository *r, const char *id, struct fail *f);
+int backup_look_at(struct repository *r, const char *id, struct fail *f);
 
 #endif
