@@ -60,6 +60,13 @@ void restore_places_clear(struct restore_places *p);
  */
 int restore_check_places(struct restore_places *p, struct fail *f);
 
+/*
+ * Open a place's directory and lock it against other restores, until it is
+ * closed; then it must still be empty.  A descriptor, or -1 (FAIL_CONFIG: it
+ * is not empty, or another restore is filling it).
+ */
+int restore_claim_place(const struct restore_place *p, struct fail *f);
+
 /* Is there room?  0, or -1 FAIL_SPACE. */
 int restore_check_room(const struct restore_places *p, struct fail *f);
 
@@ -99,6 +106,13 @@ struct restore_result {
 /* 0, or -1: the directory is not startable. */
 int restore_run(const struct restore_args *args, struct restore_result *out,
     struct fail *f);
+
+/*
+ * The WAL needs a higher limit than pg_control said: in postgresql.auto.conf,
+ * too.  0 or -1.
+ */
+int restore_raise_limit(
+    const char *dest, const char *name, uint32_t value, struct fail *f);
 
 /*
  * When recovery has ended by promotion: take our settings out of

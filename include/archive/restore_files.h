@@ -31,7 +31,8 @@ struct restore_ids {
 struct restore {
 	const struct restore_args *args;
 	struct restore_result *result;
-	int dir; /* the data directory */
+	int dir;    /* the data directory: place[0] */
+	int *place; /* directories of all places, locked; -1 not made yet */
 	/* "Does this file come from the packs?", by file. */
 	bool *from_packs;
 	struct buf kept[KEPT_COUNT];
@@ -40,6 +41,7 @@ struct restore {
 	struct restore_made *made;
 	size_t n_made;
 	struct restore_ids *ids;    /* by owner; only root gives files away */
+	uint32_t owner;             /* of what is made here */
 	mode_t dir_mode, file_mode; /* of what is made here */
 };
 

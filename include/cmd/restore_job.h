@@ -19,6 +19,7 @@
 /* How a started server ended its recovery. */
 struct restore_server {
 	bool started, running, standby;
+	unsigned starts;
 	int64_t pid;
 	char bindir[PATH_MAX];
 	char socket_dir[64]; /* "" once the server has stopped */
@@ -70,6 +71,11 @@ struct restore_job {
 	struct restore_result result;
 	struct restore_server server;
 };
+
+/* What a recovering server needs as high as the old one had it. */
+#define RESTORE_LIMITS 5
+const char *restore_limit_name(size_t i);
+uint32_t *restore_limit(struct control_details *d, size_t i);
 
 /* Take the options apart.  0, or -1 FAIL_CONFIG. */
 int restore_options(struct restore_job *j, struct fail *f);
@@ -143,5 +149,8 @@ int restore_find_server(struct restore_job *j, struct fail *f);
  * plan.  0, or -1 (the server has been stopped, its log shown).
  */
 int restore_start(struct restore_job *j, struct fail *f);
+
+/* Stop it, if it runs, and wait until it has ended. */
+void restore_stop_server(struct restore_job *j);
 
 #endif

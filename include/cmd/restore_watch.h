@@ -23,6 +23,9 @@ struct restore_watch {
 	int64_t last_xact;
 	uint32_t new_tli;
 	char fatal[256];
+	/* It needs a setting to be at least so high; NULL: none is too low. */
+	const char *limit;
+	uint32_t limit_value;
 };
 
 /* Take in what was written since.  0 or -1. */
@@ -30,6 +33,12 @@ int restore_watch_read(struct restore_watch *w, struct fail *f);
 
 /* Did recovery end where the plan says?  0, or -1 with the difference. */
 int restore_watch_compare(struct restore_watch *w, struct fail *f);
+
+/*
+ * Has the server stopped for what is no more in its way if it starts again?
+ * 1 yes, and it is not running; 0, -1.
+ */
+int restore_again(const struct restore_watch *w, struct fail *f);
 
 void restore_watch_clear(struct restore_watch *w);
 

@@ -7,6 +7,7 @@
 #include "line.h"
 #include "line_facts.h"
 #include "lsn.h"
+#include "walhdr.h"
 #include "waljoin.h"
 
 static int
@@ -280,6 +281,16 @@ line_end_lsn(const struct line_segment *s)
 	return f->start_lsn + f->segsize;
 }
 
+/* Does a record that was begun before the segment go on behind it? */
+static bool
+is_wholly_inside(const struct walfacts *f)
+{
+	uint64_t pages = f->blcksz > 0 ? f->segsize / f->blcksz : 1;
+
+	return f->cont_len >
+	    f->segsize - WALHDR_LONG - (pages - 1) * WALHDR_SHORT;
+}
+
 uint64_t
 line_last_record(const struct line *l, size_t first, size_t last)
 {
@@ -287,7 +298,8 @@ line_last_record(const struct line *l, size_t first, size_t last)
 		const struct walfacts *f = &l->segment[i - 1].facts;
 
 		/* One that was begun here and ended later is later still. */
-		if (i - 1 < last && f->unfinished != LSN_NONE)
+		if (i - 1 < last && f->unfinished != LSN_NONE &&
+		    !is_wholly_inside(&l->segment[last].facts))
 			return f->unfinished;
 		if (f->last_ended != LSN_NONE)
 			return f->last_ended;

@@ -104,16 +104,19 @@ open_dest(struct restore *r, struct fail *f)
 
 	r->dir_mode = group ? 0750 : 0700;
 	r->file_mode = group ? 0640 : 0600;
+	r->owner = version != NULL ? version->owner : 0;
 	if (restore_make_path(dest, r->dir_mode, f) != 0)
 		return -1;
-	r->result->begun = true;
-	r->dir = open(dest, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	r->dir = r->place[0] = restore_claim_place(
+	    &r->args->places->list[0], f);
 	if (r->dir < 0)
-		return fail_errno(f, dest, "open");
-	if (r->ids != NULL && fchown(r->dir, r->ids[0].uid, r->ids[0].gid) != 0)
+		return -1;
+	if (r->ids != NULL &&
+	    fchown(r->dir, r->ids[r->owner].uid, r->ids[r->owner].gid) != 0)
 		return fail_errno(f, dest, "change the owner");
 	if (fchmod(r->dir, r->dir_mode) != 0)
 		return fail_errno(f, dest, "change the mode");
+	r->result->begun = true;
 	return 0;
 }
 
@@ -183,32 +186,16 @@ syncfs_tells(void)
 	    (major > 5 || (major == 5 && minor >= 8));
 }
 
-/* The directories of all places, opened before anything is written there:
- * failures since then are told. */
-static int
-open_places(struct restore *r, int *fds, struct fail *f)
-{
-	const struct restore_places *p = r->args->places;
-
-	for (size_t i = 0; i < p->n; i++) {
-		fds[i] = open(
-		    p->list[i].path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (fds[i] < 0)
-			return fail_errno(f, p->list[i].path, "open");
-	}
-	return 0;
-}
-
 /* Everything that was written, and the directory entries, are on the disk. */
 static int
-sync_all(struct restore *r, const int *fds, struct fail *f)
+sync_all(struct restore *r, struct fail *f)
 {
 	const struct restore_places *p = r->args->places;
 
 	if (!syncfs_tells())
 		return sync_each(r, f);
 	for (size_t i = 0; i < p->n; i++)
-		if (syncfs(fds[i]) != 0)
+		if (syncfs(r->place[i]) != 0)
 			return fail_errno(f, p->list[i].path, "syncfs");
 	return 0;
 }
@@ -250,13 +237,13 @@ restore_go_on(const struct restore *r, struct fail *f)
 }
 
 static int
-fill(struct restore *r, int *fds, struct fail *f)
+fill(struct restore *r, struct fail *f)
 {
-	if (restore_make_tree(r, f) != 0 || open_places(r, fds, f) != 0 ||
-	    restore_unpack(r, f) != 0 || prepare_control(r, f) != 0 ||
-	    restore_make_settings(r, f) != 0 || restore_place_wal(r, f) != 0 ||
+	if (restore_make_tree(r, f) != 0 || restore_unpack(r, f) != 0 ||
+	    prepare_control(r, f) != 0 || restore_make_settings(r, f) != 0 ||
+	    restore_place_wal(r, f) != 0 ||
 	    restore_make_manifest(r, &r->kept[KEPT_CONTROL], f) != 0 ||
-	    restore_go_on(r, f) != 0 || sync_all(r, fds, f) != 0 ||
+	    restore_go_on(r, f) != 0 || sync_all(r, f) != 0 ||
 	    restore_go_on(r, f) != 0)
 		return -1;
 	return publish_control(r, f);
@@ -265,10 +252,12 @@ fill(struct restore *r, int *fds, struct fail *f)
 static void
 restore_clear(struct restore *r)
 {
-	if (r->dir >= 0)
-		(void)close(r->dir);
+	for (size_t i = 0; r->place != NULL && i < r->args->places->n; i++)
+		if (r->place[i] >= 0)
+			(void)close(r->place[i]);
 	for (int i = 0; i < KEPT_COUNT; i++)
 		buf_clear(&r->kept[i]);
+	free(r->place);
 	free(r->from_packs);
 	free(r->made);
 	free(r->ids);
@@ -279,24 +268,21 @@ restore_run(
     const struct restore_args *args, struct restore_result *out, struct fail *f)
 {
 	struct restore r = { .args = args, .result = out, .dir = -1 };
-	int *fds = calloc(args->places->n, sizeof *fds), rc;
+	int rc;
 
 	*out = (struct restore_result){ .files = args->set->n_files };
-	if (fds == NULL)
+	r.place = calloc(args->places->n, sizeof *r.place);
+	if (r.place == NULL)
 		return fail_errno(f, "places", "memory");
 	for (size_t i = 0; i < args->places->n; i++)
-		fds[i] = -1;
+		r.place[i] = -1;
 	rc = sort_files(&r, f);
 	if (rc == 0)
 		rc = find_owners(&r, f);
 	if (rc == 0)
 		rc = open_dest(&r, f);
 	if (rc == 0)
-		rc = fill(&r, fds, f);
-	for (size_t i = 0; i < args->places->n; i++)
-		if (fds[i] >= 0)
-			(void)close(fds[i]);
-	free(fds);
+		rc = fill(&r, f);
 	restore_clear(&r);
 	return rc;
 }

@@ -2,11 +2,13 @@
 /* What the places are like before anything is written: see restore.h. */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -67,6 +69,27 @@ check_empty(const struct restore_place *p, struct fail *f)
 	}
 	(void)closedir(d);
 	return 0;
+}
+
+/* A file system without locks has none: then only what is there is seen. */
+int
+restore_claim_place(const struct restore_place *p, struct fail *f)
+{
+	int fd = open(p->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0) {
+		(void)fail_errno(f, p->path, "open");
+		return -1;
+	}
+	if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+		(void)fail_set(f, FAIL_CONFIG, p->path,
+		    "another pitr-restore is filling it");
+		(void)fail_hint(f, "choose another directory, or wait for it");
+	} else if (check_empty(p, f) >= 0) {
+		return fd;
+	}
+	(void)close(fd);
+	return -1;
 }
 
 /* The nearest directory above that exists.  0, or -1 with errno. */

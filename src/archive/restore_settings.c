@@ -185,6 +185,35 @@ replace_file(const char *path, const struct buf *b, struct fail *f)
 }
 
 int
+restore_raise_limit(
+    const char *dest, const char *name, uint32_t value, struct fail *f)
+{
+	struct buf b = { 0 }, new = { 0 };
+	char path[PATH_MAX];
+	uint8_t *at;
+	int rc;
+
+	(void)snprintf(
+	    path, sizeof path, "%.4000s/%s", dest, PLANFILE_SETTINGS);
+	rc = io_read_file(AT_FDCWD, path, RESTORE_SETTINGS_MAX, &b, f);
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
+	at = memmem(b.data, b.len, ends, sizeof ends - 1);
+	if (at != NULL) {
+		size_t head = (size_t)(at - b.data);
+
+		rc = buf_append(&new, b.data, head) == 0 &&
+		        set_number(&new, name, value) == 0 &&
+		        buf_append(&new, at, b.len - head) == 0
+		    ? replace_file(path, &new, f)
+		    : fail_errno(f, path, "memory");
+	}
+	buf_clear(&new);
+	buf_clear(&b);
+	return rc;
+}
+
+int
 restore_forget_settings(const char *dest, struct fail *f)
 {
 	struct buf b = { 0 };

@@ -89,7 +89,9 @@ int
 restore_make(
     struct restore *r, const char *path, const struct buf *b, struct fail *f)
 {
-	struct restore_file file = { .path = path, .mode = r->file_mode };
+	struct restore_file file = {
+		.path = path, .mode = r->file_mode, .owner = r->owner
+	};
 
 	return restore_make_file(r, &file, b, f);
 }
@@ -149,13 +151,18 @@ static int
 make_tablespace(struct restore *r, const struct restore_file *file,
     const struct restore_place *p, struct fail *f)
 {
+	int *place = &r->place[p - r->args->places->list];
+
 	if (restore_make_path(p->path, r->dir_mode, f) != 0)
 		return -1;
+	*place = restore_claim_place(p, f);
+	if (*place < 0)
+		return -1;
 	if (r->ids != NULL &&
-	    chown(p->path, r->ids[file->owner].uid, r->ids[file->owner].gid) !=
+	    fchown(*place, r->ids[file->owner].uid, r->ids[file->owner].gid) !=
 	        0)
 		return fail_errno(f, p->path, "change the owner");
-	if (chmod(p->path, r->dir_mode) != 0)
+	if (fchmod(*place, r->dir_mode) != 0)
 		return fail_errno(f, p->path, "change the mode");
 	if (symlinkat(p->path, r->dir, file->path) != 0)
 		return restore_failed(r, file->path, "make link", f);
@@ -208,8 +215,9 @@ make_wal_directories(struct restore *r, struct fail *f)
 	size_t n = r->args->set->head.s.major >= 17 ? 3 : 2;
 
 	for (size_t i = 0; i < n; i++) {
-		struct restore_file dir = { .path = names[i],
-			.mode = r->dir_mode };
+		struct restore_file dir = {
+			.path = names[i], .mode = r->dir_mode, .owner = r->owner
+		};
 
 		if (make_directory(r, &dir, f) != 0)
 			return -1;
@@ -231,6 +239,7 @@ make_above(struct restore *r, const struct restore_file *file, struct fail *f)
 		    file->path);
 		dir.path = path;
 		dir.mode = r->dir_mode;
+		dir.owner = r->owner;
 		if (make_directory(r, &dir, f) != 0)
 			return -1;
 	}

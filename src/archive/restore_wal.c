@@ -56,7 +56,9 @@ place(struct restore *r, const char *key, const struct walname *name,
 	struct segment_file s = {
 		.stream.ops = &segment_ops, .restore = r, .path = path
 	};
-	struct restore_file file = { .path = path, .mode = r->file_mode };
+	struct restore_file file = {
+		.path = path, .mode = r->file_mode, .owner = r->owner
+	};
 	int rc;
 
 	(void)snprintf(path, sizeof path, "pg_wal/%s", name->text);
@@ -79,7 +81,9 @@ mark_archived(
     const struct restore *r, const struct walname *name, struct fail *f)
 {
 	char path[96];
-	struct restore_file file = { .path = path, .mode = r->file_mode };
+	struct restore_file file = {
+		.path = path, .mode = r->file_mode, .owner = r->owner
+	};
 	int fd;
 
 	(void)snprintf(

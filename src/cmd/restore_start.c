@@ -146,7 +146,7 @@ set_files(struct restore_job *j, struct words *w, struct fail *f)
 static int
 set_up(struct restore_job *j, struct words *w, struct fail *f)
 {
-	const struct control_details *d = &j->result.details;
+	bool track = j->result.details.track_commit_timestamp;
 	bool hot = j->standby || j->action == RESTORE_PAUSE;
 	char path[PATH_MAX];
 
@@ -161,15 +161,12 @@ set_up(struct restore_job *j, struct words *w, struct fail *f)
 	set(w, "unix_socket_directories", j->server.socket_dir);
 	set(w, "shared_preload_libraries", j->set.head.preload);
 	set(w, "hot_standby", hot ? "on" : "off");
-	set(w, "track_commit_timestamp",
-	    d->track_commit_timestamp ? "on" : "off");
+	set(w, "track_commit_timestamp", track ? "on" : "off");
 	if (restore_has_in_place(&j->set))
 		set(w, "allow_in_place_tablespaces", "on");
-	set_number(w, "max_connections", d->max_connections);
-	set_number(w, "max_worker_processes", d->max_worker_processes);
-	set_number(w, "max_wal_senders", d->max_wal_senders);
-	set_number(w, "max_prepared_transactions", d->max_prepared_xacts);
-	set_number(w, "max_locks_per_transaction", d->max_locks_per_xact);
+	for (size_t i = 0; i < RESTORE_LIMITS; i++)
+		set_number(w, restore_limit_name(i),
+		    *restore_limit(&j->result.details, i));
 	if (!w->full)
 		return 0;
 	return fail_set(f, FAIL_CONFIG, "shared_preload_libraries", "too long");
@@ -219,14 +216,18 @@ become(const struct restore_job *j, struct words *w)
 static int
 spawn(struct restore_job *j, struct words *w, struct fail *f)
 {
-	pid_t pid = fork();
+	pid_t pid;
 
+	/* What an earlier start wrote must not be read again. */
+	(void)unlink(j->server.log);
+	pid = fork();
 	if (pid < 0)
 		return fail_errno(f, w->word[0], "start");
 	if (pid == 0)
 		become(j, w);
 	j->server.pid = pid;
 	j->server.started = j->server.running = true;
+	j->server.starts++;
 	return 0;
 }
 
@@ -254,13 +255,12 @@ has_ended(struct restore_job *j)
 	return true;
 }
 
-static void
-stop_server(struct restore_job *j)
+void
+restore_stop_server(struct restore_job *j)
 {
 	if (j->server.running && kill((pid_t)j->server.pid, SIGINT) == 0)
 		while (!has_ended(j))
 			pause_ms(POLL_MS);
-	remove_socket_dir(&j->server);
 }
 
 /* The end of the server's log, for whoever has to find out. */
@@ -306,7 +306,7 @@ watch_server(struct restore_job *j, struct restore_watch *w, struct fail *f)
 
 		if (restore_watch_read(w, f) != 0)
 			return -1;
-		if (w->ready || w->paused)
+		if (w->ready || w->paused || w->limit != NULL)
 			return 0;
 		if (j->standby && w->hot)
 			return 0;
@@ -345,6 +345,8 @@ recover(struct restore_job *j, struct fail *f)
 	int rc = watch_server(j, &w, f);
 
 	meter_end(&j->meter);
+	if (rc == 0)
+		rc = restore_again(&w, f);
 	if (rc == 0 && !j->server.running && !w.shut_down)
 		rc = explain(j, &w, f);
 	if (rc == 0)
@@ -353,23 +355,38 @@ recover(struct restore_job *j, struct fail *f)
 	return rc;
 }
 
-int
-restore_start(struct restore_job *j, struct fail *f)
+/* As often as something can be done about what stopped it. */
+static int
+start_and_recover(struct restore_job *j, struct fail *f)
 {
 	struct words *w = calloc(1, sizeof *w);
-	int rc = -1;
+	int rc = 1;
 
 	if (w == NULL)
 		return fail_errno(f, "server", "memory");
+	while (rc == 1) {
+		*w = (struct words){ .n = 0 };
+		rc = -1;
+		if (set_up(j, w, f) == 0 && spawn(j, w, f) == 0)
+			rc = recover(j, f);
+	}
+	free(w);
+	return rc;
+}
+
+int
+restore_start(struct restore_job *j, struct fail *f)
+{
+	int rc = -1;
+
 	process_catch_stop();
 	j->server.standby = j->standby;
 	meter_begin(&j->meter);
-	if (make_socket_dir(&j->server, f) == 0 && set_up(j, w, f) == 0 &&
-	    spawn(j, w, f) == 0)
-		rc = recover(j, f);
-	free(w);
+	if (make_socket_dir(&j->server, f) == 0)
+		rc = start_and_recover(j, f);
 	if (rc != 0) {
-		stop_server(j);
+		restore_stop_server(j);
+		remove_socket_dir(&j->server);
 		if (j->server.started)
 			show_log(j);
 		return -1;

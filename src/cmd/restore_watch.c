@@ -62,11 +62,34 @@ take_time(struct restore_watch *w, const char *p)
 	w->has_last = clock_parse(text, false, &w->last_xact, &why) == 0;
 }
 
+/*
+ * "max_connections = 20 is a lower setting than on the primary server, where
+ * its value was 70.", in 13 "(its value was 70)".
+ */
+static void
+take_limit(struct restore_watch *w, const char *line)
+{
+	const char *value = behind(line, "value was ");
+
+	if (value == NULL || strstr(line, " is a lower setting than ") == NULL)
+		return;
+	for (size_t i = 0; i < RESTORE_LIMITS; i++) {
+		const char *name = restore_limit_name(i);
+		const char *p = behind(line, name);
+
+		if (p == NULL || strncmp(p, " = ", 3) != 0)
+			continue;
+		w->limit = name;
+		w->limit_value = (uint32_t)strtoul(value, NULL, 10);
+	}
+}
+
 static void
 take_line(struct restore_watch *w, const char *line)
 {
 	const char *p;
 
+	take_limit(w, line);
 	if ((p = behind(line, "LOG:  restored log file \"")) != NULL)
 		take_segment(w, p);
 	else if (strstr(line,

@@ -51,6 +51,7 @@ class Started:
         self.destination = Path(destination)
         self.report = report
         self.server = report["server"]
+        self.major = report["backup"]["major"]
         if self.server["running"]:
             at_end(self.stop)
 
