@@ -665,9 +665,12 @@ def test_a_restored_server_never_archives_into_the_production_repository():
     world = World()
     world.commit(1000)
     world.destroy()
-    before = files_of(world.repo.store)
+    original = files_of(world.repo.store)
     result, destination = restore(world.repo)
     result.expect(0)
+    before = files_of(world.repo.store)
+    leases = before.keys() - original.keys()  # what the restore itself says it needs
+    assert all(path.split("/")[-1].startswith("restore-") for path in leases), leases
     server = as_postgres(world.repo, destination, **world.pg.settings)
     assert server.settings["archive_mode"] == "on"
     server.start().wait_promoted()
