@@ -1136,9 +1136,9 @@ def test_prepared_transactions_in_a_segment_with_forks_are_found_whatever_the_ac
 
 def test_a_server_that_archives_again_leaves_the_parents_fork_segments_alone():
     world, _ = world_with_two_forks_in_one_segment(15)
-    stored = world.repo.objects()
     result, destination = restore(world.repo, "--rejoin-archive", "--action", "promote")
     result.expect(0)
+    stored = world.repo.objects()
     restored = as_postgres(world.repo, destination, **world.pg.settings).start()
     restored.wait_promoted()
     for _ in range(3):  # until the segments of the fork may be removed
