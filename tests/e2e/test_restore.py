@@ -667,9 +667,12 @@ def test_a_restored_server_never_archives_into_the_production_repository():
     world = World()
     world.commit(1000)
     world.destroy()
-    before = files_of(world.repo.store)
+    original = files_of(world.repo.store)
     result, destination = restore(world.repo)
     result.expect(0)
+    before = files_of(world.repo.store)
+    leases = before.keys() - original.keys()  # what the restore itself says it needs
+    assert all(path.split("/")[-1].startswith("restore-") for path in leases), leases
     server = as_postgres(world.repo, destination, **world.pg.settings)
     assert server.settings["archive_mode"] == "on"
     server.start().wait_promoted()
@@ -1187,9 +1190,9 @@ def test_prepared_transactions_in_a_segment_with_forks_are_found_whatever_the_ac
 
 def test_a_server_that_archives_again_leaves_the_parents_fork_segments_alone():
     world, _ = world_with_two_forks_in_one_segment(15)
-    stored = world.repo.objects()
     result, destination = restore(world.repo, "--rejoin-archive", "--action", "promote")
     result.expect(0)
+    stored = world.repo.objects()
     restored = as_postgres(world.repo, destination, **world.pg.settings).start()
     restored.wait_promoted()
     for _ in range(3):  # until the segments of the fork may be removed
