@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "backup_lease.h"
+#include "backup_whole.h"
 #include "expire_job.h"
 #include "expire_wal.h"
-#include "backup_whole.h"
 #include "log.h"
 #include "sweep.h"
 
