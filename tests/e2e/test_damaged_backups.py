@@ -56,6 +56,15 @@ def change(path, part, flip=0x10):
     path.write_bytes(content)
 
 
+def scratch(path):
+    """Destroys the middle half of a file: a byte alone may lie between two pieces."""
+    content = bytearray(path.read_bytes())
+    begin, end = len(content) // 4, 3 * len(content) // 4
+    content[begin:end] = bytes(end - begin)
+    path.chmod(0o600)
+    path.write_bytes(content)
+
+
 def cut(path):
     path.chmod(0o600)
     path.write_bytes(path.read_bytes()[:-1])
@@ -133,7 +142,7 @@ def test_where_no_backup_is_whole_the_missing_pack_is_named():
 def test_a_pack_that_turns_out_to_be_damaged_names_the_backup_to_take_instead():
     world = TwoBackups()
     pack = world.objects(world.newer)[0]
-    change(pack, 0.5)
+    scratch(pack)
     assert plan(world.repo)["backup"]["id"] == world.newer, "size and name are right"
     result, destination = restore(world.repo)
     result.expect(1)
@@ -148,7 +157,7 @@ def test_a_damaged_pack_of_the_only_backup_is_named_and_that_there_is_no_other()
     world = TwoBackups()
     shutil.rmtree(world.repo.system_directory() / "backup" / world.older)
     pack = world.objects(world.newer)[0]
-    change(pack, 0.5)
+    scratch(pack)
     result, destination = restore(world.repo)
     result.expect(1)
     assert f"{world.newer}/{pack.name}" in result.err, result
