@@ -53,6 +53,7 @@ FLAGS = {
     16: "complete",
     32: "tail_zero",
     64: "unread",
+    128: "tablespace",
 }
 
 

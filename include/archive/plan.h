@@ -111,6 +111,9 @@ struct plan {
 	struct walname first_segment, last_segment;
 	uint64_t first_segno, last_segno;
 	uint64_t segments, wal_stored;
+	/* On the way WAL creates a tablespace: recovery makes it where the
+	 * original is.  lsn is LSN_NONE if it does not. */
+	struct waltablespace tablespace;
 	/* The last segment is there only as .partial, under this key; then
 	 * last_segno counts it. */
 	char partial_key[LAYOUT_KEY_MAX];

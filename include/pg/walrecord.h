@@ -15,6 +15,9 @@
 
 #define WALRECORD_HEADER 24
 
+/* The resource manager of tablespaces. */
+#define WALRECORD_TABLESPACES 5
+
 /* MAXFNAMELEN in PostgreSQL. */
 #define WAL_RESTORE_POINT_NAME 64
 
@@ -52,10 +55,27 @@ struct walrestore_point {
 	char name[WAL_RESTORE_POINT_NAME];
 };
 
+/* A tablespace that is created: where, when this is replayed, too. */
+struct waltablespace {
+	uint64_t lsn;
+	uint32_t oid;
+	char path[256]; /* cut */
+};
+
 /* Decode WALRECORD_HEADER bytes. */
 void walrecord_decode(const uint8_t *bytes, struct walrecord *out);
 
 bool walrecord_is_switch(const struct walrecord *r);
+
+/* Does r create a tablespace (in place, perhaps)? */
+bool walrecord_is_tablespace(const struct walrecord *r);
+
+/*
+ * What a record that creates a tablespace outside the data directory says; its
+ * lsn is left alone (PostgreSQL: commands/tablespace.h).  0, or -1: it is none.
+ */
+int
+walrecord_tablespace(const uint8_t *bytes, size_t len, struct waltablespace *t);
 
 /* Whether r can be the end of a transaction. */
 bool walrecord_is_xact(const struct walrecord *r);

@@ -33,8 +33,9 @@ enum {
 	WALFACTS_OVERWRITE_FIRST = 4, /* ... and at the very first page */
 	WALFACTS_MORE_POINTS = 8,     /* more restore points than are listed */
 	WALFACTS_COMPLETE = 16,       /* the chain reaches the segment's end */
-	WALFACTS_TAIL_ZERO = 32, /* incomplete: nothing but zeros behind it */
-	WALFACTS_UNREAD = 64,    /* unknown magic: not read behind page one */
+	WALFACTS_TAIL_ZERO = 32,   /* incomplete: nothing but zeros behind it */
+	WALFACTS_UNREAD = 64,      /* unknown magic: not read behind page one */
+	WALFACTS_TABLESPACE = 128, /* CREATE TABLESPACE begins here */
 };
 
 /*
@@ -84,6 +85,7 @@ struct walscan_events {
 	int (*xact)(void *arg, const struct walxact *x);
 	int (*restore_point)(
 	    void *arg, const struct walrestore_point *p, uint64_t end);
+	int (*tablespace)(void *arg, const struct waltablespace *t);
 	/* every record that begins here, before the more special ones; time is
 	 * INT64_MIN if it carries none */
 	int (*record)(void *arg, uint64_t lsn, uint64_t end, int64_t time);

@@ -77,6 +77,16 @@ bounded_point(void *arg, const struct walrestore_point *p, uint64_t end)
 }
 
 static int
+bounded_tablespace(void *arg, const struct waltablespace *t)
+{
+	struct bounded *b = arg;
+
+	return b->events->tablespace != NULL
+	    ? b->events->tablespace(b->events->arg, t)
+	    : 0;
+}
+
+static int
 feed_segment(const struct line *l, const struct line_segment *s,
     struct walscan *scan, struct fail *f)
 {
@@ -115,6 +125,7 @@ line_scan(const struct line *l, size_t from, size_t to,
 	    .events = { .record = bounded_record,
 	        .xact = bounded_xact,
 	        .restore_point = bounded_point,
+	        .tablespace = bounded_tablespace,
 	        .arg = &b } });
 	if (scan == NULL)
 		return fail_errno(f, first->name.text, "memory");

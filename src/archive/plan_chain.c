@@ -71,6 +71,44 @@ count_segments(const struct way *w, const struct way_run *r, struct plan *p)
 	}
 }
 
+struct search {
+	uint64_t from, to;
+	struct waltablespace first;
+};
+
+static int
+see_tablespace(void *arg, const struct waltablespace *t)
+{
+	struct search *s = arg;
+
+	if (t->lsn < s->from || t->lsn >= s->to)
+		return 0;
+	s->first = *t;
+	return 1;
+}
+
+/* The first one that is created between the backup's start and the end. */
+static int
+find_tablespace(const struct way *w, const struct way_run *r, struct plan *p,
+    struct fail *f)
+{
+	const struct line *l = &w->line;
+	struct search s = { .from = r->backup->info.start_lsn,
+		.to = p->end_lsn,
+		.first.lsn = LSN_NONE };
+	struct walscan_events events = { .tablespace = see_tablespace,
+		.arg = &s };
+
+	for (size_t i = r->first; i <= r->last &&
+	     l->segment[i].segno <= p->last_segno && s.first.lsn == LSN_NONE;
+	     i++)
+		if ((l->segment[i].facts.flags & WALFACTS_TABLESPACE) != 0 &&
+		    line_scan(l, i, i, &events, f) != 0)
+			return -1;
+	p->tablespace = s.first;
+	return 0;
+}
+
 int
 way_measure(const struct way *w, const struct way_run *r, struct plan *p,
     struct fail *f)
@@ -92,7 +130,7 @@ way_measure(const struct way *w, const struct way_run *r, struct plan *p,
 	if (need > p->last_segno)
 		p->last_segno = need;
 	count_segments(w, r, p);
-	return 0;
+	return find_tablespace(w, r, p, f);
 }
 
 void

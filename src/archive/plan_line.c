@@ -423,6 +423,7 @@ plan_on_line(struct index *x, const struct backup_list *backups,
 		.target = *t,
 		.tli = tli,
 		.history.tli = tli,
+		.tablespace.lsn = LSN_NONE,
 		.covered_time = WAL_NO_TIME };
 	rc = choose_backups(&w, backups, f);
 	if (rc == 0)

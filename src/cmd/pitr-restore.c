@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "exitcode.h"
 #include "log.h"
+#include "lsn.h"
 #include "process.h"
 #include "restore_job.h"
 
@@ -75,11 +76,43 @@ find_places(struct restore_job *j, struct fail *f)
 	return restore_check_places(&j->places, f);
 }
 
+/* Recovery knows no other place for it, whatever lives there now. */
+static int
+check_new_tablespaces(struct restore_job *j, struct fail *f)
+{
+	const struct waltablespace *t = &j->plan.tablespace;
+	char lsn[LSN_TEXT];
+
+	if (t->lsn == LSN_NONE ||
+	    conf_number(j->setup.conf, OPT_NEW_TABLESPACES) != 0)
+		return 0;
+	lsn_format(t->lsn, lsn);
+	if (j->plan_only) {
+		restore_warn(j,
+		    "the WAL creates a tablespace at %s (at %s): recovery "
+		    "makes it there, over what is there now; it wants "
+		    "--new-tablespaces",
+		    t->path, lsn);
+		return 0;
+	}
+	(void)fail_set(f, FAIL_CONFIG, t->path,
+	    "the WAL creates a tablespace there (at %s), and recovery would "
+	    "make it there, over what is there now",
+	    lsn);
+	return fail_hint(f,
+	    "if no living server has files there, make the directory, and add "
+	    "--new-tablespaces; or stop before it: --to-lsn %s --exclusive; "
+	    "or begin with a later backup",
+	    lsn);
+}
+
 /* Everything that can be known before anything is touched. */
 static int
 prepare(struct restore_job *j, struct fail *f)
 {
 	if (find_places(j, f) != 0 || restore_compose_command(j, f) != 0)
+		return -1;
+	if (check_new_tablespaces(j, f) != 0)
 		return -1;
 	restore_compare_hosts(j);
 	warn_of_damage(j);

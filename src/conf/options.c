@@ -136,6 +136,8 @@ static const struct option options[OPT_COUNT] = {
   NULL, NULL, "OLD=NEW", "where a tablespace goes, by its old path or oid; may be repeated" },
 { OPT_TABLESPACE_DIR, "tablespace-dir", OPTION_PATH, SCOPE_RUN, CMD_PITR_RESTORE, NULL, 0, 0,
   NULL, NULL, "DIR", "all other tablespaces go below DIR, by oid" },
+{ OPT_NEW_TABLESPACES, "new-tablespaces", OPTION_FLAG, SCOPE_RUN, CMD_PITR_RESTORE, NULL, 0, 0,
+  NULL, NULL, NULL, "let recovery make tablespaces that the WAL creates, at their original paths" },
 { OPT_ACTION, "action", OPTION_CHOICE, SCOPE_RUN, CMD_PITR_RESTORE, "pause|promote|shutdown", 0, 0,
   NULL, NULL, "WHAT", "what the server does at the target" },
 { OPT_STANDBY, "standby", OPTION_FLAG, SCOPE_RUN, CMD_PITR_RESTORE, NULL, 0, 0,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* The inside of a few WAL records: see walrecord.h. */
+#include <stdio.h>
 #include <string.h>
 
 #include "buf.h"
@@ -7,8 +8,9 @@
 #include "walrecord.h"
 
 /* Resource managers (access/rmgrlist.h). */
-#define RM_XLOG 0
-#define RM_XACT 1
+#define RM_XLOG            0
+#define XLOG_TBLSPC_CREATE 0x00
+#define RM_XACT            1
 
 /* Kinds of XLOG records: info & 0xF0 (catalog/pg_control.h). */
 #define XLOG_CHECKPOINT_SHUTDOWN 0x00
@@ -209,6 +211,34 @@ walrecord_restore_point(
 	memcpy(p->name, data + 8, WAL_RESTORE_POINT_NAME);
 	p->name[WAL_RESTORE_POINT_NAME - 1] = '\0';
 	return 0;
+}
+
+bool
+walrecord_is_tablespace(const struct walrecord *r)
+{
+	return r->rmid == WALRECORD_TABLESPACES &&
+	    (r->info & 0xF0) == XLOG_TBLSPC_CREATE;
+}
+
+int
+walrecord_tablespace(const uint8_t *bytes, size_t len, struct waltablespace *t)
+{
+	struct walrecord r;
+	const uint8_t *data;
+	size_t data_len;
+
+	if (len < WALRECORD_HEADER)
+		return -1;
+	walrecord_decode(bytes, &r);
+	if (!walrecord_is_tablespace(&r))
+		return -1;
+	data = main_data(bytes, len, &data_len);
+	if (data == NULL || data_len < 5)
+		return -1;
+	t->oid = decode_u32(data);
+	(void)snprintf(t->path, sizeof t->path, "%.*s", (int)(data_len - 4),
+	    (const char *)data + 4);
+	return t->path[0] == '\0' ? -1 : 0;
 }
 
 /* The time in an XLOG record's main data. */

@@ -259,6 +259,10 @@ unfinished_facts(const struct walscan *s, struct walfacts *f)
 	f->unfinished = s->rec_lsn;
 	f->unfinished_len = s->rec_total;
 	f->unfinished_here = s->rec_got;
+	if (s->kept.len >= 18 &&
+	    walrecord_is_tablespace(&(struct walrecord){
+	        .info = s->kept.data[16], .rmid = s->kept.data[17] }))
+		f->flags |= WALFACTS_TABLESPACE;
 	f->tail_len = (uint8_t)(s->kept.len < WALFACTS_CUT ? s->kept.len
 	                                                   : WALFACTS_CUT);
 	memcpy(f->tail, s->kept.data, f->tail_len);

@@ -67,6 +67,19 @@ note_restore_point(
 		    s->args.events.restore_point(s->args.events.arg, p, end));
 }
 
+static void
+note_tablespace(
+    struct walscan *s, const uint8_t *bytes, size_t len, uint64_t lsn)
+{
+	struct waltablespace t = { .lsn = lsn };
+
+	if (walrecord_tablespace(bytes, len, &t) != 0)
+		return;
+	s->facts.flags |= WALFACTS_TABLESPACE;
+	if (s->args.events.tablespace != NULL)
+		stop_if(s, s->args.events.tablespace(s->args.events.arg, &t));
+}
+
 /* A whole, checked record; of its bytes at least the first len are here. */
 static void
 note_record(struct walscan *s, const uint8_t *bytes, size_t len, uint64_t lsn,
@@ -84,6 +97,8 @@ note_record(struct walscan *s, const uint8_t *bytes, size_t len, uint64_t lsn,
 	if (s->args.events.record != NULL)
 		stop_if(s,
 		    s->args.events.record(s->args.events.arg, lsn, end, time));
+	if (bytes[17] == WALRECORD_TABLESPACES && !s->stopped)
+		note_tablespace(s, bytes, len, lsn);
 	if (time == WAL_NO_TIME || s->stopped)
 		return;
 	if (walrecord_xact(bytes, len, s->major, &x) == 0)

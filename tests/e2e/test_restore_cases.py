@@ -3,6 +3,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import signal
 import time
@@ -71,6 +72,40 @@ def files_of(directory):
 
 
 # -- where it goes --
+
+
+@majors(13, 15, 18)
+def test_a_tablespace_that_the_wal_creates_is_made_at_its_old_place_only_if_asked_for(major):
+    pg, repo = small_world(major)
+    space = new_directory("later")
+    insert(pg, 1000)
+    pg.sql(f"CREATE TABLESPACE later LOCATION '{space}'")
+    pg.sql("CREATE TABLE in_it TABLESPACE later AS SELECT 1 AS i")
+    pg.sql("CHECKPOINT")
+    pg.archive_all()
+    before = files_of(space)
+    result, destination = restore(repo, "--start", "--bindir", pg.bin)
+    result.expect(3)
+    assert str(space) in result.err and "--new-tablespaces" in result.err, result
+    assert not destination.exists()
+    (warning,) = plan(repo)["warnings"]
+    assert str(space) in warning and "--new-tablespaces" in warning, warning
+    # What is before it needs no leave, nor does a backup behind it.
+    stop = re.search(r"--to-lsn (\S+) --exclusive", restore(repo)[0].err)[1]
+    started = restore_and_start(repo, "--to-lsn", stop, "--exclusive", "--action", "promote")
+    assert started.sql(ROWS) == [(101, 1000)]
+    assert files_of(space) == before
+    assert pg.sql("SELECT i FROM in_it") == [(1,)]
+    take_backup(repo)
+    before = files_of(space)
+    restore(repo, "--tablespace-dir", new_directory("new") / "below")[0].expect(0)
+    assert files_of(space) == before
+    pg.destroy()
+    shutil.rmtree(space)
+    space.mkdir()
+    oldest = repo.json("info")["systems"][0]["backups"][0]["id"]
+    started = restore_and_start(repo, "--backup", oldest, "--new-tablespaces")
+    assert started.sql("SELECT i FROM in_it") == [(1,)]
 
 
 ODD = ("new\nline", "back\\slash", 'double "quotes"', " blanks ", "back\\\nboth", "tail\\")
