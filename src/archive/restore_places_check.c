@@ -57,7 +57,7 @@ check_empty(const struct restore_place *p, struct fail *f)
 			f->kind = FAIL_CONFIG;
 		return f->kind == FAIL_DENIED ? hint_denied(p, f) : -1;
 	}
-	while ((e = readdir(d)) != NULL) {
+	while (errno = 0, (e = readdir(d)) != NULL) {
 		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
 			continue;
 		(void)fail_set(f, FAIL_CONFIG, p->path,
@@ -67,11 +67,23 @@ check_empty(const struct restore_place *p, struct fail *f)
 		    "restore into a new or an empty directory; nothing there "
 		    "was touched");
 	}
+	if (errno != 0) {
+		(void)fail_errno(f, p->path, "read");
+		(void)closedir(d);
+		return -1;
+	}
 	(void)closedir(d);
 	return 0;
 }
 
 /* A file system without locks has none: then only what is there is seen. */
+static bool
+has_no_locks(int error)
+{
+	return error == EOPNOTSUPP || error == ENOLCK || error == ENOSYS ||
+	    error == EINVAL;
+}
+
 int
 restore_claim_place(const struct restore_place *p, struct fail *f)
 {
@@ -81,12 +93,15 @@ restore_claim_place(const struct restore_place *p, struct fail *f)
 		(void)fail_errno(f, p->path, "open");
 		return -1;
 	}
-	if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0 || has_no_locks(errno)) {
+		if (check_empty(p, f) >= 0)
+			return fd;
+	} else if (errno != EWOULDBLOCK) {
+		(void)fail_errno(f, p->path, "lock");
+	} else {
 		(void)fail_set(f, FAIL_CONFIG, p->path,
 		    "another pitr-restore is filling it");
 		(void)fail_hint(f, "choose another directory, or wait for it");
-	} else if (check_empty(p, f) >= 0) {
-		return fd;
 	}
 	(void)close(fd);
 	return -1;
