@@ -109,7 +109,8 @@ io_read_file(
 	if (fd < 0)
 		return fail_errno(f, path, "open");
 	rc = read_whole(fd, path, max, b, f);
-	(void)close(fd);
+	if (close(fd) != 0 && rc == 0)
+		rc = fail_errno(f, path, "close");
 	return rc;
 }
 
