@@ -24,7 +24,7 @@ from pathlib import Path
 
 from . import processes
 from .asroot import user_variable
-from .cases import DEFAULT_TIME_LIMIT, Skip
+from .cases import DEFAULT_TIME_LIMIT, Skip, in_ci
 from .sandbox import Sandbox
 from .services import Services, place
 
@@ -70,11 +70,11 @@ class Report:
         """Prints the skips and the totals; the exit status of the whole run."""
         for name, reason, install in self.skips:
             print(f"skipped {name}: {reason}; to install it: {install}")
-        in_ci = os.environ.get("CI", "") not in ("", "0", "false")
-        if in_ci and self.skips:
+        skips_fail = in_ci() and self.skips
+        if skips_fail:
             print("this is CI, where a skipped test is a failure")
         print(f"{self.passed} passed, {self.failed} failed, {len(self.skips)} skipped", flush=True)
-        return 1 if self.failed or (in_ci and self.skips) else 0
+        return 1 if self.failed or skips_fail else 0
 
 
 class Interrupted(Exception):
