@@ -737,7 +737,7 @@ START_TEST(hundreds_of_thousands_of_entries_cost_no_memory)
 	manifest_writer_free(w);
 	manifest_head_clear(&h);
 	ck_assert_uint_eq(n, N);
-#ifndef __SANITIZE_ADDRESS__
+#ifndef UNDER_ASAN
 	ck_assert_uint_lt(max_rss_kib() - before, 8192);
 #else
 	(void)before;

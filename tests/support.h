@@ -24,6 +24,15 @@
 #include "fail.h"
 #include "stream.h"
 
+/* AddressSanitizer keeps what is freed: memory cannot be measured then. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) /* clang */
+#define UNDER_ASAN
+#endif
+#elif defined(__SANITIZE_ADDRESS__) /* gcc */
+#define UNDER_ASAN
+#endif
+
 #define UNUSED __attribute__((unused))
 
 /* The sizes of the portions in which all that takes bytes is fed. */
