@@ -74,35 +74,9 @@ clear(void)
 	store_free(repo.store);
 }
 
-/* Archive what w holds from segment number from on, n segments. */
+/* Archive segment number i of what w holds, under its name and a suffix. */
 static void
-archive(struct walmaker *w, uint32_t tli, unsigned from, unsigned n)
-{
-	struct push_args args = { .repos = &repo,
-		.n_repos = 1,
-		.generation = 1,
-		.compress_level = 1 };
-
-	for (unsigned i = from; i < from + n; i++) {
-		struct walname name;
-		struct fail f = { 0 };
-		char path[700];
-		int fd;
-
-		walname_segment(tli, w->start / SEG + i, w->segsize, &name);
-		(void)snprintf(path, sizeof path, "%s/%s", pg_wal, name.text);
-		fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-		require(fd >= 0);
-		require(io_write(fd, walmaker_segment(w, i), SEG) == 0);
-		(void)close(fd);
-		if (push_file(&args, path, &f) != 0)
-			ck_abort_msg("%s: %s", f.object, f.cause);
-	}
-}
-
-/* As a server that ended in the middle of segment i. */
-static void
-archive_partial(struct walmaker *w, uint32_t tli, unsigned i)
+archive_one(struct walmaker *w, uint32_t tli, unsigned i, const char *suffix)
 {
 	struct push_args args = { .repos = &repo,
 		.n_repos = 1,
@@ -114,13 +88,21 @@ archive_partial(struct walmaker *w, uint32_t tli, unsigned i)
 	int fd;
 
 	walname_segment(tli, w->start / SEG + i, w->segsize, &name);
-	(void)snprintf(path, sizeof path, "%s/%s.partial", pg_wal, name.text);
+	(void)snprintf(path, sizeof path, "%s/%s%s", pg_wal, name.text, suffix);
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	require(fd >= 0);
 	require(io_write(fd, walmaker_segment(w, i), SEG) == 0);
 	(void)close(fd);
 	if (push_file(&args, path, &f) != 0)
 		ck_abort_msg("%s: %s", f.object, f.cause);
+}
+
+/* Archive what w holds from segment number from on, n segments. */
+static void
+archive(struct walmaker *w, uint32_t tli, unsigned from, unsigned n)
+{
+	for (unsigned i = from; i < from + n; i++)
+		archive_one(w, tli, i, "");
 }
 
 static void
@@ -415,10 +397,10 @@ START_TEST(latest_is_no_end_that_a_partial_segment_lies_behind)
 	fill(&v, 0, 9);
 	archive(&v.w, 1, 0, 4);
 	(void)backup_in(&v, 1);
-	archive_partial(&v.w, 1, 4);
+	archive_one(&v.w, 1, 4, ".partial");
 	make_plan(&(struct plan_target){ .type = PLAN_LATEST });
 	require(p.reachable && p.partial_key[0] != '\0');
-	archive_partial(&v.w, 1, 5);
+	archive_one(&v.w, 1, 5, ".partial");
 	make_plan(&(struct plan_target){ .type = PLAN_LATEST });
 	require(!p.reachable && p.before.known);
 	require(strcmp(p.missing, "000000010000000000000005") == 0);
