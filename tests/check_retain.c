@@ -332,6 +332,25 @@ START_TEST(keep_wal_shortens_old_backups_to_what_makes_them_consistent)
 }
 END_TEST
 
+/* What was given up is not asked back when those that were counted are gone. */
+START_TEST(keep_wal_keeps_the_backups_that_it_counts)
+{
+	const struct retain_rules rules = { .full = 1, .wal = 2 };
+	int64_t now = at("2026-11-11 00:00");
+	struct world w;
+	struct retain_plan p;
+
+	ten_days(&w);
+	w.backup[0].held_until = INT64_MAX;
+	decide(&w, &rules, now, &p);
+	ck_assert_uint_eq(n_kept(&p), 3);
+	ck_assert(p.backups[0].keep && !p.backups[0].all_wal);
+	ck_assert_uint_eq(p.backups[8].reasons, RETAIN_DEPTH);
+	ck_assert(p.backups[8].all_wal);
+	retain_clear(&p);
+}
+END_TEST
+
 START_TEST(keep_wal_never_goes_below_the_recovery_window)
 {
 	struct world w;
@@ -1058,15 +1077,22 @@ apply(struct world *w, const struct retain_plan *p)
 	w->n_backup = n;
 }
 
+/* The next run deletes nothing more, and wants nothing that is gone. */
 static void
 check_idempotent(struct world *w, const struct retain_plan *p,
     const struct retain_rules *rules, int64_t now)
 {
+	static struct segment before[MAX_SEGS];
+	size_t n = w->n_seg;
 	struct retain_plan q;
 
+	memcpy(before, w->seg, n * sizeof *before);
 	apply(w, p);
 	decide(w, rules, now, &q);
 	require(n_kept(&q) == w->n_backup);
+	for (size_t k = 0; k < n; k++)
+		require(!retain_keeps_wal(&q, before[k].tli, before[k].segno) ||
+		    retain_keeps_wal(p, before[k].tli, before[k].segno));
 	for (size_t k = 0; k < w->n_seg; k++)
 		require(retain_keeps_wal(&q, w->seg[k].tli, w->seg[k].segno));
 	retain_clear(&q);
@@ -1137,6 +1163,7 @@ main(void)
 	        the_last_good_backup_stays_behind_bad_ones,
 	        keep_days_keeps_the_backup_before_the_window,
 	        keep_wal_shortens_old_backups_to_what_makes_them_consistent,
+	        keep_wal_keeps_the_backups_that_it_counts,
 	        keep_wal_never_goes_below_the_recovery_window,
 	        holds_count_until_their_time_and_damaged_manifests_stay,
 	        periods_are_those_of_the_calendar,

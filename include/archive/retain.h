@@ -13,6 +13,9 @@
  *	  history of a line that matters is missing: whose WAL and backups are
  *	  its ancestors' cannot be told then.
  *
+ * keep_wal counts all backups, so those that it counts stay: an older one that
+ * moved up into the place of one that went has given up its WAL.
+ *
  * A line is live if it has the newest WAL of all, or WAL newer than the newest
  * backup.  Newest is asked twice, by time and by place in the WAL of each live
  * line: a server's clock that jumped makes no backup old.
@@ -102,9 +105,10 @@ enum retain_reason {
 	RETAIN_PINNED = 8192,
 	RETAIN_UNCLEAR = 16384, /* a history is missing */
 	RETAIN_RESTORE = 32768,
+	RETAIN_DEPTH = 65536, /* keep_wal */
 };
 
-#define RETAIN_REASONS 16
+#define RETAIN_REASONS 17
 
 struct retain_verdict {
 	bool keep;

@@ -18,7 +18,7 @@
 /* Reasons that promise a way back: from such a backup, if it is whole. */
 #define PROMISES                                                              \
 	(RETAIN_LAST_GOOD | RETAIN_FULL | RETAIN_WINDOW_BASE | RETAIN_DAILY | \
-	    RETAIN_WEEKLY | RETAIN_MONTHLY | RETAIN_YEARLY)
+	    RETAIN_WEEKLY | RETAIN_MONTHLY | RETAIN_YEARLY | RETAIN_DEPTH)
 
 /*
  * How long nothing was added to a backup, by the store's clock: nothing newer

@@ -9,6 +9,11 @@
 
 #define USEC_PER_DAY (INT64_C(86400) * 1000000)
 
+/* Reasons that want a backup and all WAL behind it. */
+#define WITH_ALL_WAL                                        \
+	(RETAIN_LAST_GOOD | RETAIN_NEWEST | RETAIN_WINDOW | \
+	    RETAIN_WINDOW_BASE | RETAIN_DEPTH)
+
 enum order { BY_TIME, BY_LSN };
 
 /* Which backups are asked for. */
@@ -121,9 +126,7 @@ keep(const struct retain_input *in, struct retain_plan *out,
 
 	v->keep = true;
 	v->reasons |= reason;
-	if (reason == RETAIN_LAST_GOOD || reason == RETAIN_NEWEST ||
-	    reason == RETAIN_WINDOW || reason == RETAIN_WINDOW_BASE)
-		v->all_wal = true;
+	v->all_wal |= (reason & WITH_ALL_WAL) != 0;
 }
 
 /* The time of the newest complete backup, or INT64_MIN. */
@@ -155,35 +158,31 @@ retain_is_live(const struct retain_input *in, size_t timeline)
 	return t->has_wal && (newest || t->until >= backup);
 }
 
-/* Called for the newest so many, of all and of every live line. */
-typedef void newest_fn(const struct retain_input *in, struct retain_plan *out,
-    const struct retain_backup *b, enum retain_reason reason);
-
 static void
-each_of(const struct retain_input *in, struct retain_plan *out,
-    const struct question *q, uint64_t n, newest_fn *fn,
-    enum retain_reason reason)
+keep_of(const struct retain_input *in, struct retain_plan *out,
+    const struct question *q, uint64_t n, enum retain_reason reason)
 {
 	const struct retain_backup *b = NULL;
 
 	while (n-- > 0 && (b = next_older(in, q, b)) != NULL)
-		fn(in, out, b, reason);
+		keep(in, out, b, reason);
 }
 
+/* The newest so many, of all and of every live line. */
 static void
-each_newest(const struct retain_input *in, struct retain_plan *out, bool good,
-    uint64_t n, newest_fn *fn, enum retain_reason reason)
+keep_newest(const struct retain_input *in, struct retain_plan *out, bool good,
+    uint64_t n, enum retain_reason reason)
 {
 	struct question q = {
 		.order = BY_TIME, .good = good, .before = INT64_MAX
 	};
 
-	each_of(in, out, &q, n, fn, reason);
+	keep_of(in, out, &q, n, reason);
 	q.order = BY_LSN;
 	for (size_t i = 0; i < in->n_timelines; i++) {
 		q.on = &in->timelines[i];
 		if (retain_is_live(in, i))
-			each_of(in, out, &q, n, fn, reason);
+			keep_of(in, out, &q, n, reason);
 	}
 }
 
@@ -211,7 +210,7 @@ keep_window(const struct retain_input *in, struct retain_plan *out)
 				.before = out->window,
 			};
 
-			each_of(in, out, &q, 1, keep, RETAIN_WINDOW_BASE);
+			keep_of(in, out, &q, 1, RETAIN_WINDOW_BASE);
 		}
 	}
 }
@@ -314,8 +313,8 @@ keep_always(const struct retain_input *in, struct retain_plan *out)
 			keep(in, out, b, RETAIN_PINNED);
 	}
 	keep_leased(in, out);
-	each_newest(in, out, true, 1, keep, RETAIN_LAST_GOOD);
-	each_newest(in, out, false, 1, keep, RETAIN_NEWEST);
+	keep_newest(in, out, true, 1, RETAIN_LAST_GOOD);
+	keep_newest(in, out, false, 1, RETAIN_NEWEST);
 }
 
 /*
@@ -353,22 +352,14 @@ keep_by_rules(const struct retain_input *in, struct retain_plan *out)
 			keep(in, out, &in->backups[i], RETAIN_NO_RULE);
 	for (size_t i = 0; out->unclear != 0 && i < in->n_backups; i++)
 		keep(in, out, &in->backups[i], RETAIN_UNCLEAR);
-	each_newest(in, out, false, r->full, keep, RETAIN_FULL);
-	each_newest(in, out, true, r->full, keep, RETAIN_FULL);
+	keep_newest(in, out, false, r->full, RETAIN_FULL);
+	keep_newest(in, out, true, r->full, RETAIN_FULL);
 	if (r->days != 0)
 		keep_window(in, out);
 	keep_periods(in, out, r->daily, RETAIN_DAILY);
 	keep_periods(in, out, r->weekly, RETAIN_WEEKLY);
 	keep_periods(in, out, r->monthly, RETAIN_MONTHLY);
 	keep_periods(in, out, r->yearly, RETAIN_YEARLY);
-}
-
-static void
-with_all_wal(const struct retain_input *in, struct retain_plan *out,
-    const struct retain_backup *b, enum retain_reason reason)
-{
-	(void)reason;
-	out->backups[b - in->backups].all_wal = true;
 }
 
 /* Which of the kept ones keep all WAL behind them. */
@@ -379,8 +370,8 @@ decide_depth(const struct retain_input *in, struct retain_plan *out)
 		if (in->rules.wal == 0 ||
 		    in->backups[i].state != RETAIN_COMPLETE)
 			out->backups[i].all_wal = true;
-	each_newest(in, out, false, in->rules.wal, with_all_wal, 0);
-	each_newest(in, out, true, in->rules.wal, with_all_wal, 0);
+	keep_newest(in, out, false, in->rules.wal, RETAIN_DEPTH);
+	keep_newest(in, out, true, in->rules.wal, RETAIN_DEPTH);
 }
 
 int
@@ -426,7 +417,8 @@ retain_reason_name(enum retain_reason reason)
 		"keep_daily", "keep_weekly", "keep_monthly", "keep_yearly",
 		"not finished", "its manifest cannot be read",
 		"not asked about in this run",
-		"the history of a timeline is missing", "a restore needs it" };
+		"the history of a timeline is missing", "a restore needs it",
+		"keep_wal" };
 
 	for (int i = 0; i < RETAIN_REASONS; i++)
 		if (reason == 1U << i)
