@@ -237,6 +237,51 @@ START_TEST(stores_are_a_list_in_its_order)
 }
 END_TEST
 
+START_TEST(required_is_all_any_or_a_number_of_the_stores)
+{
+	struct run run = { .command = CMD_WALPUSH,
+		.file = "[defaults]\nstore = file:///a, file:///b,file:///c\n",
+		.arguments = { NULL, NULL } };
+	static const struct {
+		const char *text;
+		size_t n;
+	} known[] = { { "--required=all", 3 }, { "--required=any", 1 },
+		{ "--required=1", 1 }, { "--required=2", 2 },
+		{ "--required=3", 3 } };
+	struct conf *c = load(&run);
+
+	ck_assert_uint_eq(conf_n_required(c), 3);
+	conf_free(c);
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+		run.arguments[0] = known[i].text;
+		c = load(&run);
+		ck_assert_uint_eq(conf_n_required(c), known[i].n);
+		conf_free(c);
+	}
+	run.arguments[0] = "--required=0";
+	assert_refused(&run, "--required", "all, any or a number");
+	run.arguments[0] = "--required=most";
+	assert_refused(&run, "--required", "all, any or a number");
+	run.arguments[0] = "--required=4";
+	assert_refused(&run, "--required", "the stores are 3");
+}
+END_TEST
+
+/* What only writes count does not keep a reader from leaving a store out. */
+START_TEST(a_reader_may_name_fewer_stores_than_are_required)
+{
+	struct run run = { .command = CMD_WALFETCH,
+		.file = "[defaults]\nstore = file:///a, file:///b\n"
+		        "required = 2\n",
+		.arguments = { "--store", "file:///b" } };
+	struct conf *c = load(&run);
+
+	ck_assert_uint_eq(conf_n_stores(c), 1);
+	ck_assert_uint_eq(conf_n_required(c), 1);
+	conf_free(c);
+}
+END_TEST
+
 /* Only names that differ in more than '-', '.', and '_' can be told apart. */
 START_TEST(a_stores_name_is_found_in_a_variables_name)
 {
@@ -562,6 +607,8 @@ main(void)
 	        the_command_line_beats_the_environment_beats_the_file,
 	        another_clusters_section_says_nothing,
 	        stores_are_a_list_in_its_order,
+	        required_is_all_any_or_a_number_of_the_stores,
+	        a_reader_may_name_fewer_stores_than_are_required,
 	        a_stores_name_is_found_in_a_variables_name,
 	        an_unknown_variable_is_a_warning, two_dashes_end_the_options));
 	add_tests(s, "refusals",

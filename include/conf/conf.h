@@ -64,6 +64,12 @@ uint64_t conf_number(const struct conf *c, enum option_id id);
 
 /* The stores of the cluster, in the order given. */
 size_t conf_n_stores(const struct conf *c);
+
+/*
+ * How many of them must have what is written (option required): from 1 to all.
+ * Of commands that have no such option all.
+ */
+size_t conf_n_required(const struct conf *c);
 const char *conf_store_name(const struct conf *c, size_t store);
 const char *conf_store_text(
     const struct conf *c, size_t store, enum option_id id, const char **origin);

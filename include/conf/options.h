@@ -40,6 +40,8 @@ enum option_id {
 	OPT_CONFIG,
 	OPT_CLUSTER,
 	OPT_STORE,
+	OPT_REQUIRED,
+	OPT_GRACE,
 	OPT_PGDATA,
 	OPT_SYSID,
 	OPT_GENERATION,
@@ -147,12 +149,13 @@ enum option_type {
 	OPTION_YESNO, /* yes or no */
 	OPTION_TEXT,  /* anything but empty */
 	OPTION_PATH,  /* an absolute path */
-	OPTION_CHOICE, /* one word of choices */
-	OPTION_COUNT,  /* a whole number */
-	OPTION_MS,     /* a duration */
-	OPTION_MODE,   /* an octal mode */
-	OPTION_SIZE,   /* bytes */
-	OPTION_SECRET, /* a text that only the environment may hold */
+	OPTION_CHOICE,   /* one word of choices */
+	OPTION_COUNT,    /* a whole number */
+	OPTION_MS,       /* a duration */
+	OPTION_MODE,     /* an octal mode */
+	OPTION_SIZE,     /* bytes */
+	OPTION_REQUIRED, /* all, any or a number of stores */
+	OPTION_SECRET,   /* a text that only the environment may hold */
 };
 
 enum option_scope {
@@ -192,7 +195,10 @@ const char *option_default(const struct option *o, enum command command);
 int option_check(const struct option *o, const char *text, const char *origin,
     struct fail *f);
 
-/* A checked value as a number: ms, count, mode, yes = 1, place in choices. */
+/*
+ * A checked value as a number: ms, count, mode, yes = 1, place in choices;
+ * required = all is 0.
+ */
 uint64_t option_number(const struct option *o, const char *text);
 
 #endif

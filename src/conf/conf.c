@@ -105,6 +105,21 @@ choose_stores(struct conf *c, struct fail *f)
 	    : fail_set(f, FAIL_CONFIG, origin, "no store in '%s'", list);
 }
 
+/* More stores than there are cannot have anything. */
+static int
+check_required(const struct conf *c, struct fail *f)
+{
+	const char *origin, *text = conf_text(c, OPT_REQUIRED, &origin);
+
+	if ((option_of(OPT_REQUIRED)->commands & c->command) == 0 ||
+	    conf_number(c, OPT_REQUIRED) <= c->n_used)
+		return 0;
+	(void)fail_set(f, FAIL_CONFIG, origin,
+	    "required = %s, but the stores are %zu: %s", text, c->n_used,
+	    conf_text(c, OPT_STORE, NULL));
+	return fail_hint(f, "required is all, any, or a number of them");
+}
+
 /* The file named on the command line or in the environment, or the usual. */
 static int
 read_files(struct conf *c, char **environment, struct fail *f)
@@ -140,7 +155,7 @@ load(struct conf *c, const struct conf_args *args, struct fail *f)
 	    settings_read_environment(&c->said, args->environment, f) != 0 ||
 	    choose_cluster(c, f) != 0)
 		return -1;
-	return choose_stores(c, f);
+	return choose_stores(c, f) == 0 ? check_required(c, f) : -1;
 }
 
 struct conf *
@@ -236,6 +251,16 @@ size_t
 conf_n_stores(const struct conf *c)
 {
 	return c->n_used;
+}
+
+size_t
+conf_n_required(const struct conf *c)
+{
+	uint64_t n = conf_number(c, OPT_REQUIRED);
+
+	if ((option_of(OPT_REQUIRED)->commands & c->command) == 0 || n == 0)
+		return c->n_used;
+	return (size_t)n;
 }
 
 const char *

@@ -18,6 +18,12 @@ static const struct option options[OPT_COUNT] = {
 { OPT_STORE, "store", OPTION_TEXT, SCOPE_CLUSTER, CMD_ALL, NULL, 0, 0,
   NULL, NULL, "LIST",
   "stores, by name or URL, separated by commas" },
+{ OPT_REQUIRED, "required", OPTION_REQUIRED, SCOPE_CLUSTER,
+  CMD_WALPUSH | CMD_BASEBACKUP | CMD_CHECK, NULL, 1, 16, "all", NULL, "NUMBER",
+  "how many of the stores must have it: all, any (one of them) or a number" },
+{ OPT_GRACE, "grace", OPTION_MS, SCOPE_CLUSTER, CMD_WALPUSH, NULL, 1, 3600000,
+  "1s", NULL, "DURATION",
+  "how long the other stores may take when the required ones have the file" },
 { OPT_PGDATA, "pgdata", OPTION_PATH, SCOPE_CLUSTER, CMD_ALL, NULL, 0, 0,
   NULL, NULL, "DIR",
   "the cluster's data directory" },
@@ -380,6 +386,13 @@ option_check(const struct option *o, const char *text, const char *origin,
 	case OPTION_MS:
 	case OPTION_SIZE:
 		return check_number(o, text, origin, f);
+	case OPTION_REQUIRED:
+		if (choice("all|any", text) >= 0 ||
+		    check_number(o, text, origin, f) == 0)
+			return 0;
+		return fail_set(f, FAIL_CONFIG, origin,
+		    "%s = %s: must be all, any or a number of stores", o->name,
+		    text);
 	case OPTION_MODE:
 		return check_mode(o, text, origin, f);
 	}
@@ -400,6 +413,11 @@ option_number(const struct option *o, const char *text)
 		return (uint64_t)choice(o->choices, text);
 	case OPTION_MODE:
 		return strtoul(text, NULL, 8);
+	case OPTION_REQUIRED:
+		if (choice("all|any", text) >= 0)
+			return (uint64_t)choice("all|any", text);
+		(void)units_parse(text, UNITS_COUNT, &v, &why);
+		return v;
 	default:
 		(void)units_parse(text, units_of(o), &v, &why);
 		return v;
