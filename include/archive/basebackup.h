@@ -3,7 +3,10 @@
  * A base backup: the files of a running cluster's data directory, read
  * between pg_backup_start and pg_backup_stop, become packs; when all WAL that
  * makes them consistent has been seen, whole, in the repository, a manifest
- * makes a backup of them.  Before that moment there is none.
+ * makes a backup of them.  Before that moment there is none.  With several
+ * stores the files are read once, and each store that has all of them and of
+ * the WAL gets its manifest; one that fails is left out, as long as as many as
+ * are required remain.
  */
 #ifndef WALVAULT_ARCHIVE_BASEBACKUP_H
 #define WALVAULT_ARCHIVE_BASEBACKUP_H
@@ -22,9 +25,11 @@ enum basebackup_phase {
 };
 
 struct basebackup_args {
-	struct repository *repo;        /* opened, its system settled */
-	struct identity identity;       /* of that system */
-	const struct store_args *store; /* to open it once more */
+	struct repository *repos; /* one per store, not opened yet */
+	size_t n_repos;
+	const struct store_args *stores; /* to open them once more */
+	size_t required;                 /* so many must have it at the end */
+	int64_t max_lag_ms;              /* mirror.h */
 	const char *pgdata;
 	const char *conninfo, *state_dir, *spool_dir; /* or NULL */
 	const char *label;                            /* or NULL */
@@ -55,6 +60,12 @@ struct basebackup_result {
 	size_t n_bad;
 	uint64_t packs;
 	int64_t ms;
+	/* Which stores have it. */
+	struct basebackup_stored {
+		const struct store *store;
+		bool complete;
+	} * stores;
+	size_t n_stores;
 };
 
 /*

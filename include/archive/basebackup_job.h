@@ -9,13 +9,18 @@
 #include "control.h"
 #include "copy.h"
 #include "label.h"
+#include "mirror.h"
 #include "timeline.h"
 
 struct basebackup {
 	const struct basebackup_args *args;
 	struct basebackup_result *result;
+	struct identity identity;  /* of the cluster */
+	struct mirror *mirror;     /* which of the stores are in */
+	struct repository repo;    /* puts into all of them */
 	struct manifest_head head; /* what is known of the manifest */
 	char id[BACKUP_ID];
+	struct backup_begin begin;
 	int lock, data_lock; /* descriptors, or -1 */
 	/* The newest backup here, to guess what this one will need; or 0. */
 	uint64_t last_bytes, last_stored;
@@ -41,6 +46,18 @@ struct basebackup {
  * and a lost session.  0 or -1.
  */
 int basebackup_tick(struct basebackup *b, struct fail *f);
+
+/* Open the repositories.  0 or -1. */
+int basebackup_open(struct basebackup *b, struct fail *f);
+
+/*
+ * Do something to each repository that is in; one where it fails is left out.
+ * 0; -1 if too few remain.
+ */
+typedef int
+basebackup_each_fn(struct basebackup *b, struct repository *r, struct fail *f);
+int
+basebackup_each(struct basebackup *b, basebackup_each_fn *fn, struct fail *f);
 
 /* Everything that can be known to be wrong before anything is done; opens the
  * session.  0 or -1. */

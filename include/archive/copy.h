@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include "copied.h"
+#include "mirror.h"
 #include "pack.h"
 #include "source.h"
 
@@ -28,8 +29,8 @@ struct copy_pages {
 struct copy_args {
 	struct source *source;
 	const struct source_list *list;
-	const struct repository *repo;  /* opened; not used by the threads */
-	const struct store_args *store; /* how they open it themselves */
+	const struct repository *repo; /* opened; not used by the threads */
+	struct mirror *mirror;         /* where they open it themselves */
 	const char *backup;
 	struct codec codec;
 	unsigned jobs;

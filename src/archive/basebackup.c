@@ -41,21 +41,27 @@ enter(struct basebackup *b, enum basebackup_phase phase, struct fail *f)
 }
 
 static int
+put_begin(struct basebackup *b, struct repository *r, struct fail *f)
+{
+	return backup_write_begin(r, &b->begin, f) == 0 ? 0 : -1;
+}
+
+static int
 write_begin(struct basebackup *b, struct fail *f)
 {
-	struct backup_begin begin = { .type = "full",
+	struct backup_begin *begin = &b->begin;
+
+	*begin = (struct backup_begin){ .type = "full",
 		.pid = getpid(),
 		.time = clock_now(),
 		.from_lsn = b->server.checkpoint_redo,
 		.tli = b->server.checkpoint_tli };
-	int rc;
-
-	backup_new_id(begin.time, "full", begin.id);
-	(void)snprintf(b->id, sizeof b->id, "%s", begin.id);
-	(void)gethostname(begin.host, sizeof begin.host - 1);
-	(void)snprintf(b->head.s.host, sizeof b->head.s.host, "%s", begin.host);
-	rc = backup_write_begin(b->args->repo, &begin, f);
-	return rc == 0 ? 0 : -1;
+	backup_new_id(begin->time, "full", begin->id);
+	(void)snprintf(b->id, sizeof b->id, "%s", begin->id);
+	(void)gethostname(begin->host, sizeof begin->host - 1);
+	(void)snprintf(
+	    b->head.s.host, sizeof b->head.s.host, "%s", begin->host);
+	return basebackup_each(b, put_begin, f);
 }
 
 static int
@@ -121,7 +127,7 @@ list_files(struct basebackup *b, struct fail *f)
 {
 	struct buf *included = &b->server.included;
 	struct source_dir_args args = { .pgdata = b->args->pgdata,
-		.major = b->args->identity.major,
+		.major = b->identity.major,
 		.catalog_version = b->control.catalog_version,
 		.config_file = b->server.config_file,
 		.hba_file = b->server.hba_file,
@@ -142,8 +148,8 @@ copy_files(struct basebackup *b, struct fail *f)
 	const struct basebackup_args *a = b->args;
 	struct copy_args args = { .source = b->source,
 		.list = &b->list,
-		.repo = a->repo,
-		.store = a->store,
+		.repo = &b->repo,
+		.mirror = b->mirror,
 		.backup = b->id,
 		.codec = a->codec,
 		.jobs = a->jobs,
@@ -199,7 +205,7 @@ fill_head(struct basebackup *b, struct fail *f)
 {
 	struct manifest_head *h = &b->head;
 	struct manifest_summary *s = &h->s;
-	const struct identity *id = &b->args->identity;
+	const struct identity *id = &b->identity;
 	struct utsname uts;
 
 	(void)snprintf(s->id, sizeof s->id, "%s", b->id);
@@ -242,7 +248,8 @@ fill_head(struct basebackup *b, struct fail *f)
 static int
 run(struct basebackup *b, struct fail *f)
 {
-	if (basebackup_check(b, f) != 0 || basebackup_lock(b, f) != 0 ||
+	if (basebackup_open(b, f) != 0 || basebackup_check(b, f) != 0 ||
+	    basebackup_lock(b, f) != 0 ||
 	    conn_server_state(b->conn, &b->server, f) != 0 ||
 	    write_begin(b, f) != 0)
 		return -1;
@@ -271,6 +278,8 @@ clear(struct basebackup *b)
 	source_free(b->source);
 	copy_result_clear(&b->copied);
 	manifest_head_clear(&b->head);
+	store_free(b->repo.store);
+	mirror_free(b->mirror);
 	if (b->lock >= 0)
 		(void)close(b->lock);
 	if (b->data_lock >= 0)
@@ -286,12 +295,20 @@ basebackup_run(const struct basebackup_args *args,
 	int rc;
 
 	*out = (struct basebackup_result){ 0 };
-	if (b == NULL)
+	out->stores = calloc(args->n_repos, sizeof *out->stores);
+	out->n_stores = args->n_repos;
+	if (b == NULL || out->stores == NULL) {
+		free(b);
 		return fail_errno(f, "backup", "memory");
+	}
 	b->args = args;
 	b->result = out;
 	b->lock = b->data_lock = -1;
 	rc = run(b, f);
+	for (size_t i = 0; rc == 0 && i < out->n_stores; i++)
+		out->stores[i] = (struct basebackup_stored){
+			args->repos[i].store, mirror_has(b->mirror, i)
+		};
 	out->summary = b->head.s;
 	(void)snprintf(out->summary.id, sizeof out->summary.id, "%s", b->id);
 	out->packs = b->copied.n_packs;
@@ -307,5 +324,6 @@ basebackup_result_clear(struct basebackup_result *r)
 	for (size_t i = 0; i < r->n_bad; i++)
 		free(r->bad[i].path);
 	free(r->bad);
+	free(r->stores);
 	*r = (struct basebackup_result){ 0 };
 }

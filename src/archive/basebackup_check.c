@@ -40,17 +40,17 @@ check_directory(struct basebackup *b, struct fail *f)
 	}
 	if (control_major(a->pgdata, &major, f) != 0)
 		return -1;
-	if (b->control.sysid != a->identity.sysid)
+	if (b->control.sysid != b->identity.sysid)
 		return fail_set(f, FAIL_REFUSED, a->pgdata,
 		    "its system identifier is %" PRIu64 ", not %" PRIu64,
-		    b->control.sysid, a->identity.sysid);
-	if (major == a->identity.major &&
-	    b->control.segsize == a->identity.segsize)
+		    b->control.sysid, b->identity.sysid);
+	if (major == b->identity.major &&
+	    b->control.segsize == b->identity.segsize)
 		return 0;
 	(void)fail_set(f, FAIL_REFUSED, a->pgdata,
 	    "PostgreSQL %d with segments of %u bytes; the repository was made "
 	    "for PostgreSQL %d with %u",
-	    major, b->control.segsize, a->identity.major, a->identity.segsize);
+	    major, b->control.segsize, b->identity.major, b->identity.segsize);
 	return fail_hint(f,
 	    "begin a new history of this cluster: walvault "
 	    "init --new-generation");
@@ -71,10 +71,10 @@ check_same(const struct basebackup *b, struct fail *f)
 		    s->sysid, pgdata, b->control.sysid);
 		return fail_hint(f, "check conninfo and pgdata");
 	}
-	if (s->version_num / 10000 != (uint32_t)b->args->identity.major)
+	if (s->version_num / 10000 != (uint32_t)b->identity.major)
 		return fail_set(f, FAIL_REFUSED, "PostgreSQL",
 		    "the server is version %u, the data directory of %d",
-		    s->version_num / 10000, b->args->identity.major);
+		    s->version_num / 10000, b->identity.major);
 	if (s->data_directory[0] == '\0')
 		return 0;
 	if (stat(pgdata, &here) != 0)
@@ -147,6 +147,66 @@ check_server(const struct basebackup *b, struct fail *f)
 }
 
 int
+basebackup_each(struct basebackup *b, basebackup_each_fn *fn, struct fail *f)
+{
+	const struct basebackup_args *a = b->args;
+
+	for (size_t i = 0; i < a->n_repos; i++)
+		if (mirror_has(b->mirror, i) && fn(b, &a->repos[i], f) != 0 &&
+		    mirror_drop(b->mirror, i, f, f) != 0)
+			return -1;
+	return 0;
+}
+
+/* All must be one repository: an object names the one it belongs to. */
+static int
+open_one(struct basebackup *b, struct repository *r, struct fail *f)
+{
+	struct identity id;
+
+	r->layout.sysid = b->control.sysid;
+	if (repository_open(r, f) != 0 || repository_require(r, &id, f) != 0)
+		return -1;
+	if (b->repo.id[0] == '\0') {
+		b->repo = *r;
+		b->repo.store = NULL;
+		b->identity = id;
+		return 0;
+	}
+	if (strcmp(r->id, b->repo.id) == 0 &&
+	    id.segsize == b->identity.segsize && id.major == b->identity.major)
+		return 0;
+	(void)fail_set(f, FAIL_CONFIG, r->store->url,
+	    "it holds another repository than the stores before it");
+	return fail_hint(f,
+	    "let walvault init make an empty directory or prefix the same "
+	    "repository");
+}
+
+int
+basebackup_open(struct basebackup *b, struct fail *f)
+{
+	const struct basebackup_args *a = b->args;
+	int rc = control_read(a->pgdata, &b->control, f);
+
+	if (rc == 1)
+		return fail_set(f, FAIL_CONFIG, a->pgdata,
+		    "no global/pg_control: not a data directory");
+	if (rc < 0)
+		return -1;
+	b->mirror = mirror_new(&(struct mirror_args){ .stores = a->stores,
+	    .n = a->n_repos,
+	    .required = a->required,
+	    .patience_ms = a->max_lag_ms });
+	if (b->mirror == NULL)
+		return fail_errno(f, "backup", "memory");
+	if (basebackup_each(b, open_one, f) != 0)
+		return -1;
+	b->repo.store = mirror_open(b->mirror, f);
+	return b->repo.store != NULL ? 0 : -1;
+}
+
+int
 basebackup_check(struct basebackup *b, struct fail *f)
 {
 	const struct basebackup_args *a = b->args;
@@ -164,12 +224,12 @@ basebackup_check(struct basebackup *b, struct fail *f)
  * tells how well this cluster compresses.
  */
 static int
-look_at_others(struct basebackup *b, struct fail *f)
+look_at_others(struct basebackup *b, struct repository *r, struct fail *f)
 {
 	struct backup_list all;
 	char host[128] = "";
 
-	if (backup_list_load(b->args->repo, &all, f) != 0)
+	if (backup_list_load(r, &all, f) != 0)
 		return -1;
 	(void)gethostname(host, sizeof host - 1);
 	for (size_t i = 0; i < all.n; i++) {
@@ -242,7 +302,7 @@ wait_lock(struct basebackup *b, int fd, const char *path, struct deadline d,
 static int
 lock_state(struct basebackup *b, struct deadline d, struct fail *f)
 {
-	const struct repository *r = b->args->repo;
+	const struct repository *r = &b->repo;
 	char path[PATH_MAX];
 	int rc = 1;
 
@@ -287,16 +347,16 @@ basebackup_lock(struct basebackup *b, struct fail *f)
 
 	if (lock_state(b, d, f) != 0 || lock_data(b, d, f) != 0)
 		return -1;
-	return look_at_others(b, f);
+	return basebackup_each(b, look_at_others, f);
 }
 
 /* Without a backup to judge by: no cluster is known to shrink more. */
 #define SHRINK_MAX 50
 
-int
-basebackup_check_space(struct basebackup *b, struct fail *f)
+static int
+check_space(struct basebackup *b, struct repository *r, struct fail *f)
 {
-	struct store *s = b->args->repo->store;
+	struct store *s = r->store;
 	uint64_t room, need = b->list.bytes / SHRINK_MAX;
 	char has[UNITS_TEXT], wants[UNITS_TEXT];
 	int rc = store_space(s, &room, f);
@@ -313,4 +373,10 @@ basebackup_check_space(struct basebackup *b, struct fail *f)
 	(void)fail_set(f, FAIL_SPACE, s->url,
 	    "%s are free, this backup needs about %s", has, wants);
 	return fail_hint(f, "walvault expire deletes what no rule keeps");
+}
+
+int
+basebackup_check_space(struct basebackup *b, struct fail *f)
+{
+	return basebackup_each(b, check_space, f);
 }

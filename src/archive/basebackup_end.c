@@ -217,7 +217,7 @@ basebackup_last_pack(struct basebackup *b, struct fail *f)
 	b->head.s.stored = 0;
 	if (make_pg_manifest(&l, f) == 0) {
 		l.pack = pack_begin(
-		    b->args->repo, b->id, number, &b->args->codec, f);
+		    &b->repo, b->id, number, &b->args->codec, f);
 		if (l.pack != NULL)
 			rc = write_texts(&l, f);
 	}
@@ -344,12 +344,23 @@ write_lines(struct basebackup *b, struct manifest_writer *w, struct fail *f)
 	    : rc;
 }
 
+/* Did someone delete it while it was finished? */
+static int
+check_kept(struct basebackup *b, struct repository *r, struct fail *f)
+{
+	int rc = backup_is_deleting(r, b->id, f);
+
+	if (rc == 1)
+		return fail_set(f, FAIL_REFUSED, b->id,
+		    "expire took it for broken off and is deleting it");
+	return rc;
+}
+
 int
 basebackup_publish(struct basebackup *b, struct fail *f)
 {
-	struct repository *r = b->args->repo;
 	struct stream *put = backup_put_manifest(
-	    r, &b->head.s, &b->args->codec, f);
+	    &b->repo, &b->head.s, &b->args->codec, f);
 	struct manifest_writer *w;
 	int rc = -1;
 
@@ -361,11 +372,5 @@ basebackup_publish(struct basebackup *b, struct fail *f)
 	else
 		rc = write_lines(b, w, f);
 	manifest_writer_free(w);
-	if (rc != 0)
-		return -1;
-	rc = backup_is_deleting(r, b->id, f);
-	if (rc == 1)
-		return fail_set(f, FAIL_REFUSED, b->id,
-		    "expire took it for broken off and is deleting it");
-	return rc;
+	return rc == 0 ? basebackup_each(b, check_kept, f) : -1;
 }

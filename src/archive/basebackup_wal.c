@@ -25,9 +25,16 @@
 #define PATIENT_MS 5000
 #define REMIND_MS  60000
 
-/* A wait for one segment after another. */
+/* What is in another store is copied from there by walvault sync: it is not
+ * waited for as long. */
+#define LAG_MS 30000
+
+/* A wait for one segment after another, in one repository. */
 struct wait {
 	struct basebackup *b;
+	struct repository *repo; /* NULL: in all of them */
+	int64_t since_ms;        /* when it began to wait for this one */
+	bool over;               /* not the repository fails, but all of it */
 	struct deadline deadline;
 	int64_t told_ms; /* when the next word to the user is due */
 	struct waljoin join;
@@ -59,7 +66,7 @@ unusable(const struct walname *name, const char *why, const char *what,
 static int
 verify_segment(struct wait *w, const struct walname *name, struct fail *f)
 {
-	struct repository *r = w->b->args->repo;
+	struct repository *r = w->repo;
 	struct object_seen *seen = malloc(sizeof *seen);
 	char key[LAYOUT_KEY_MAX];
 	const char *why;
@@ -140,42 +147,75 @@ remind(struct wait *w, const char *what)
 	        : "");
 }
 
+/* 1 it is there, 0, -1 */
+static int
+is_there(struct repository *r, const struct walname *name, struct fail *f)
+{
+	struct store_info info;
+	char key[LAYOUT_KEY_MAX];
+	int rc;
+
+	layout_wal(&r->layout, name, NULL, key);
+	rc = store_stat(r->store, key, &info, f);
+	return rc < 0 ? -1 : rc == 0;
+}
+
+/* Another store of this backup that has what this one lacks, or NULL. */
+static const struct store *
+who_has(struct wait *w, const struct walname *name)
+{
+	const struct basebackup_args *a = w->b->args;
+	struct fail ignored;
+
+	for (size_t i = 0; i < a->n_repos; i++)
+		if (&a->repos[i] != w->repo && mirror_has(w->b->mirror, i) &&
+		    is_there(&a->repos[i], name, &ignored) == 1)
+			return a->repos[i].store;
+	return NULL;
+}
+
+/* 0, or -1: others have it for long. */
+static int
+check_lag(struct wait *w, const struct walname *name, struct fail *f)
+{
+	const struct store *other;
+
+	if (w->repo == NULL || clock_monotonic_ms() - w->since_ms < LAG_MS)
+		return 0;
+	w->since_ms = clock_monotonic_ms();
+	other = who_has(w, name);
+	if (other == NULL)
+		return 0;
+	(void)fail_set(f, FAIL_TRANSIENT, name->text,
+	    "store %s has it, store %s does not", other->name,
+	    w->repo->store->name);
+	return fail_hint(f, "walvault sync copies what a store lacks");
+}
+
 /* A moment's pause, or the end of the wait.  0 or -1. */
 static int
-wait_more(struct wait *w, const char *what, struct fail *f)
+wait_more(struct wait *w, const struct walname *name, struct fail *f)
 {
 	struct timespec pause = { .tv_nsec = POLL_MS * 1000000L };
 
 	if (deadline_left(w->deadline) == 0)
-		return timed_out(w, what, f);
-	remind(w, what);
+		return timed_out(w, name->text, f);
+	if (check_lag(w, name, f) != 0)
+		return -1;
+	remind(w, name->text);
 	(void)nanosleep(&pause, NULL);
-	return basebackup_tick(w->b, f);
+	w->over = basebackup_tick(w->b, f) != 0;
+	return w->over ? -1 : 0;
 }
 
 static void
-begin_wait(struct wait *w, struct basebackup *b)
+begin_wait(struct wait *w, struct basebackup *b, struct repository *r)
 {
 	*w = (struct wait){ .b = b,
+		.repo = r,
 		.deadline = deadline_in(b->args->archive_wait_ms),
+		.since_ms = clock_monotonic_ms(),
 		.told_ms = clock_monotonic_ms() + PATIENT_MS };
-}
-
-static int
-is_there(struct basebackup *b, const struct timeline *t, uint64_t segno,
-    struct fail *f)
-{
-	struct repository *r = b->args->repo;
-	struct store_info info;
-	struct walname name;
-	char key[LAYOUT_KEY_MAX];
-	int rc;
-
-	walname_segment(segment_tli(t, segno, b->control.segsize), segno,
-	    b->control.segsize, &name);
-	layout_wal(&r->layout, &name, NULL, key);
-	rc = store_stat(r->store, key, &info, f);
-	return rc < 0 ? -1 : rc == 0;
 }
 
 /*
@@ -210,6 +250,30 @@ local_line(
 	return rc < 0 ? -1 : 0;
 }
 
+/* In as many stores as it must be in?  1, 0, -1. */
+static int
+is_archived(struct basebackup *b, const struct timeline *t, uint64_t segno,
+    struct fail *f)
+{
+	const struct basebackup_args *a = b->args;
+	struct walname name;
+	size_t n = 0;
+
+	walname_segment(segment_tli(t, segno, b->control.segsize), segno,
+	    b->control.segsize, &name);
+	for (size_t i = 0; i < a->n_repos; i++) {
+		int rc;
+
+		if (!mirror_has(b->mirror, i))
+			continue;
+		rc = is_there(&a->repos[i], &name, f);
+		if (rc < 0 && mirror_drop(b->mirror, i, f, f) != 0)
+			return -1;
+		n += rc == 1;
+	}
+	return n >= a->required;
+}
+
 /*
  * pg_backup_start has switched to a new segment, so the one before the start
  * is complete and must come.  On a standby there was no switch, but the
@@ -233,16 +297,16 @@ basebackup_prove_archiving(struct basebackup *b, struct fail *f)
 	buf_clear(&file);
 	if (local_line(b, b->control.tli, &t, f) != 0)
 		return -1;
-	begin_wait(&w, b);
+	begin_wait(&w, b, NULL);
 	walname_segment(segment_tli(&t, segno - 1, b->control.segsize),
 	    segno - 1, b->control.segsize, &name);
 	for (;;) {
-		rc = is_there(b, &t, segno - 1, f);
+		rc = is_archived(b, &t, segno - 1, f);
 		if (rc == 0)
-			rc = is_there(b, &t, segno, f);
+			rc = is_archived(b, &t, segno, f);
 		if (rc < 0 || (rc == 1 && !is_failing(b)))
 			break;
-		if (wait_more(&w, name.text, f) != 0) {
+		if (wait_more(&w, &name, f) != 0) {
 			(void)fail_add(f, "archiving is not proven");
 			rc = -1;
 			break;
@@ -255,9 +319,8 @@ basebackup_prove_archiving(struct basebackup *b, struct fail *f)
 /* A history file of the repository.  0 (the caller clears *t), 1, -1. */
 static int
 read_history(
-    struct basebackup *b, uint32_t tli, struct timeline *t, struct fail *f)
+    struct repository *r, uint32_t tli, struct timeline *t, struct fail *f)
 {
-	struct repository *r = b->args->repo;
 	struct object_seen *seen = malloc(sizeof *seen);
 	struct walname name;
 	char key[LAYOUT_KEY_MAX];
@@ -283,12 +346,13 @@ read_history(
  * archives it later: then it is shipped from here.
  */
 static void
-ship_history(struct basebackup *b, const struct walname *name)
+ship_history(struct wait *w, const struct walname *name)
 {
-	struct repository copy = *b->args->repo;
+	struct basebackup *b = w->b;
+	struct repository copy = *w->repo;
 	struct push_args args = { .repos = &copy,
 		.n_repos = 1,
-		.generation = b->args->identity.generation,
+		.generation = b->identity.generation,
 		.pgdata = b->args->pgdata,
 		.compress_level = b->args->codec.level,
 		.spool_dir = b->args->spool_dir };
@@ -319,13 +383,13 @@ wait_line(struct wait *w, uint32_t tli, struct timeline *t, struct fail *f)
 		return 0;
 	walname_history(tli, &name);
 	for (;;) {
-		rc = read_history(w->b, tli, t, f);
+		rc = read_history(w->repo, tli, t, f);
 		if (rc != 1)
 			return rc;
 		*t = (struct timeline){ .tli = tli };
 		if (!shipped)
-			ship_history(w->b, &name);
-		else if (wait_more(w, name.text, f) != 0)
+			ship_history(w, &name);
+		else if (wait_more(w, &name, f) != 0)
 			return -1;
 		shipped = true;
 	}
@@ -388,28 +452,29 @@ wait_segments(struct wait *w, uint64_t start, uint64_t stop, struct fail *f)
 		if (rc < 0)
 			return -1;
 		if (rc == 1) {
-			if (wait_more(w, name.text, f) != 0)
+			if (wait_more(w, &name, f) != 0)
 				return -1;
 			continue;
 		}
-		if (basebackup_tick(b, f) != 0)
+		w->over = basebackup_tick(b, f) != 0;
+		if (w->over)
 			return -1;
 		w->deadline = deadline_in(b->args->archive_wait_ms);
+		w->since_ms = clock_monotonic_ms();
 		i++;
 	}
 	return 0;
 }
 
-int
-basebackup_wait_wal(struct basebackup *b, struct fail *f)
+/* The whole way in one repository; fills b->line.  0 or -1. */
+static int
+wait_all(struct wait *w, uint32_t tli, struct fail *f)
 {
+	struct basebackup *b = w->b;
 	struct manifest_summary *s = &b->head.s;
-	struct wait w;
-	uint32_t tli;
 
-	begin_wait(&w, b);
-	if (stop_timeline(b, s->start_tli, &tli, f) != 0 ||
-	    wait_line(&w, tli, &b->line, f) != 0)
+	timeline_clear(&b->line);
+	if (wait_line(w, tli, &b->line, f) != 0)
 		return -1;
 	if (timeline_switch(&b->line, s->start_tli) == LSN_NONE)
 		return fail_set(f, FAIL_DAMAGED, "backup",
@@ -417,7 +482,27 @@ basebackup_wait_wal(struct basebackup *b, struct fail *f)
 		    "its end, does not come from",
 		    s->start_tli, tli);
 	s->stop_tli = timeline_at(&b->line, s->stop_lsn - 1);
-	if (wait_histories(&w, s->start_tli, f) != 0)
+	if (wait_histories(w, s->start_tli, f) != 0)
 		return -1;
-	return wait_segments(&w, s->start_lsn, s->stop_lsn, f);
+	return wait_segments(w, s->start_lsn, s->stop_lsn, f);
+}
+
+int
+basebackup_wait_wal(struct basebackup *b, struct fail *f)
+{
+	const struct basebackup_args *a = b->args;
+	struct wait w;
+	uint32_t tli;
+
+	if (stop_timeline(b, b->head.s.start_tli, &tli, f) != 0)
+		return -1;
+	for (size_t i = 0; i < a->n_repos; i++) {
+		if (!mirror_has(b->mirror, i))
+			continue;
+		begin_wait(&w, b, &a->repos[i]);
+		if (wait_all(&w, tli, f) != 0 &&
+		    (w.over || mirror_drop(b->mirror, i, f, f) != 0))
+			return -1;
+	}
+	return 0;
 }

@@ -202,7 +202,7 @@ start(struct crew *crew, size_t i, struct fail *f)
 
 	w->crew = crew;
 	w->repo = *a->repo;
-	w->store = w->repo.store = store_open(a->store, f);
+	w->store = w->repo.store = mirror_open(a->mirror, f);
 	if (w->store == NULL)
 		return -1;
 	w->file = (struct copy_file){ .args = a,

@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include "basebackup.h"
-#include "control.h"
 #include "exitcode.h"
 #include "log.h"
 #include "meter.h"
@@ -145,26 +144,6 @@ take_annotations(struct job *job, struct fail *f)
 	return 0;
 }
 
-/* Which system the data directory holds, and is it the repository's? */
-static int
-open_repository(
-    struct job *job, const char *pgdata, struct identity *id, struct fail *f)
-{
-	struct repository *r = &job->setup.repos[0];
-	struct control c;
-	int rc = control_read(pgdata, &c, f);
-
-	if (rc == 1)
-		return fail_set(f, FAIL_CONFIG, pgdata,
-		    "no global/pg_control: not a data directory");
-	if (rc < 0)
-		return -1;
-	r->layout.sysid = c.sysid;
-	if (repository_open(r, f) != 0)
-		return -1;
-	return repository_require(r, id, f);
-}
-
 static int
 check_options(struct job *job, struct fail *f)
 {
@@ -202,10 +181,13 @@ static int
 backup(struct job *job, struct basebackup_result *out, struct fail *f)
 {
 	const struct conf *c = job->setup.conf;
-	struct store_args store;
+	struct store_args stores[CONF_STORES_MAX];
 	struct basebackup_args args = {
-		.repo = &job->setup.repos[0],
-		.store = &store,
+		.repos = job->setup.repos,
+		.n_repos = job->setup.n,
+		.stores = stores,
+		.required = conf_n_required(c),
+		.max_lag_ms = (int64_t)conf_number(c, OPT_MAX_LAG),
 		.pgdata = conf_text(c, OPT_PGDATA, NULL),
 		.conninfo = conf_text(c, OPT_CONNINFO, NULL),
 		.state_dir = conf_text(c, OPT_STATE_DIR, NULL),
@@ -222,12 +204,8 @@ backup(struct job *job, struct basebackup_result *out, struct fail *f)
 		.arg = job,
 	};
 
-	setup_store_args(&job->setup, 0, &store);
-	if (job->setup.n > 1)
-		log_warning("backup: only into the first store, %s (%s)",
-		    store.name, store.url);
-	if (open_repository(job, args.pgdata, &args.identity, f) != 0)
-		return -1;
+	for (size_t i = 0; i < job->setup.n; i++)
+		setup_store_args(&job->setup, i, &stores[i]);
 	return basebackup_run(&args, out, f);
 }
 

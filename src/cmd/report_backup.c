@@ -30,6 +30,12 @@ report_backup_log(const struct basebackup_result *r)
 	         " bad_pages=%" PRIu64 " ms=%" PRId64,
 	    s->id, s->files, s->bytes, s->stored, r->packs, start, stop,
 	    s->stop_tli, s->bad_pages, r->ms);
+	for (size_t i = 0; i < r->n_stores; i++)
+		if (!r->stores[i].complete)
+			log_warning("backup: store %s (%s) does not have %s; "
+			            "walvault sync completes it",
+			    r->stores[i].store->name, r->stores[i].store->url,
+			    s->id);
 }
 
 static void
@@ -83,6 +89,15 @@ print_json(const struct basebackup_result *r, const char *cluster)
 	json_int(&j, "stored", (int64_t)s->stored);
 	json_int(&j, "packs", (int64_t)r->packs);
 	json_int(&j, "ms", r->ms);
+	json_array(&j, "stores");
+	for (size_t i = 0; i < r->n_stores; i++) {
+		json_object(&j, NULL);
+		json_string(&j, "store", r->stores[i].store->name);
+		json_string(&j, "url", r->stores[i].store->url);
+		json_bool(&j, "complete", r->stores[i].complete);
+		json_end_object(&j);
+	}
+	json_end_array(&j);
 	json_end_object(&j);
 	output_json(&j, true);
 }

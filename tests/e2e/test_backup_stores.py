@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: PostgreSQL
+"""basebackup into several stores at once."""
+
+import os
+import shutil
+
+from walvault_test import Postgres
+from walvault_test.backups import published
+from walvault_test.restoring import restore_and_start
+from walvault_test.smalldisk import SmallDisk
+from walvault_test.twostores import TwoStores
+
+MIB = 1 << 20
+
+
+def archiving(archive_to=None, noise=2 * MIB, **options):
+    """A running cluster of some incompressible MB that archives into two stores."""
+    pg = Postgres.create(15, segsize_mib=1, autovacuum="off")
+    repo = TwoStores(pg, **{"archive_wait": "20s", **options})
+    command = repo.archive_command(*(("--store", archive_to) if archive_to else ()))
+    pg.configure(archive_mode="on", archive_command=command)
+    (pg.data / "noise").write_bytes(os.urandom(noise))
+    pg.start()
+    repo.init()
+    pg.sql("CREATE TABLE t AS SELECT i FROM generate_series(1, 1000) i")
+    return pg, repo
+
+
+def back_up(repo, *options):
+    return repo.run("basebackup", "--fast", "--json", "--conninfo", repo.pg.conninfo(), *options)
+
+
+def complete(result):
+    return {store["store"]: store["complete"] for store in result.json()["stores"]}
+
+
+def objects_of(repo, backup_id):
+    return {
+        path.name: path.read_bytes() for path in (repo.system_directory() / "backup" / backup_id).iterdir()
+    }
+
+
+def test_each_store_has_the_same_backup_and_each_alone_brings_it_back():
+    pg, repo = archiving()
+    result = back_up(repo).expect(0)
+    assert complete(result) == {"local": True, "second": True}
+    backup_id = result.json()["id"]
+    first, second = (objects_of(store, backup_id) for store in repo.stores())
+    assert first.keys() == second.keys() and "manifest" in first
+    for name in first.keys() - {"begin"}:
+        assert first[name] == second[name], name
+    pg.archive_all()
+    pg.stop()
+    shutil.rmtree(repo.store)
+    restored = restore_and_start(repo, "--store", "second")
+    assert restored.value("SELECT count(*) FROM t") == 1000
+    restored.stop()
+
+
+def test_the_backup_goes_on_without_a_store_that_fills_up_if_any_is_enough():
+    disk = SmallDisk(4 * MIB)
+    pg, repo = archiving(second=disk.path, required="any", noise=8 * MIB)
+    result = back_up(repo).expect(0)
+    assert complete(result) == {"local": True, "second": False}
+    assert "No space left on device" in result.err, result
+    assert "goes on without store second" in result.err, result
+    assert "walvault sync completes it" in result.err, result
+    backup_id = result.json()["id"]
+    local, second = repo.stores()
+    assert published(local) == [backup_id] and published(second) == []
+    pg.archive_all()
+    restored = restore_and_start(repo, "--store", "local")
+    assert restored.value("SELECT count(*) FROM t") == 1000
+    restored.stop()
+
+
+def test_where_all_are_required_a_store_that_fills_up_fails_the_backup():
+    disk = SmallDisk(4 * MIB)
+    _, repo = archiving(second=disk.path, noise=8 * MIB)
+    result = back_up(repo).expect(1)
+    assert "No space left on device" in result.err, result
+    assert "expire --broken" in result.err, result
+    assert all(published(store) == [] for store in repo.stores())
+
+
+def test_a_store_that_lacks_the_wal_gets_no_manifest():
+    pg, repo = archiving(archive_to="local", required="any", archive_wait="2s")
+    result = back_up(repo).expect(0)
+    assert complete(result) == {"local": True, "second": False}
+    assert "was not archived within 2s" in result.err, result
+    local, second = repo.stores()
+    assert published(local) == [result.json()["id"]] and published(second) == []
+    # In all stores, or there is none.
+    failed = back_up(repo, "--required", "all").expect(1)
+    assert "archiving is not proven" in failed.err, failed
+    assert len(published(local)) == 1
+
+
+def test_a_store_that_is_not_there_is_left_out_only_if_the_others_are_enough():
+    pg, repo = archiving()
+    away = repo.second.rename(repo.directory / "away")
+    repo.second.mkdir()
+    failed = back_up(repo).expect(3)
+    assert "walvault init" in failed.err and str(repo.second) in failed.err, failed
+    pg.configure(archive_command=repo.archive_command("--store", "local"))
+    pg.reload()
+    result = back_up(repo, "--required", "1").expect(0)
+    assert complete(result) == {"local": True, "second": False}
+    assert list(repo.second.iterdir()) == []
+    repo.second.rmdir()
+    away.rename(repo.second)
+
+
+def test_two_stores_that_are_different_repositories_are_told_apart():
+    _, repo = archiving()
+    shutil.rmtree(repo.second)
+    repo.second.mkdir()
+    repo.walvault("init", "--store", "second").expect(0)
+    failed = back_up(repo).expect(3)
+    assert "it holds another repository" in failed.err, failed
+    assert all(published(store) == [] for store in repo.stores())
