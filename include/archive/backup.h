@@ -127,6 +127,12 @@ struct backup_list {
 };
 
 /*
+ * Add another store's list, which is cleared: of a backup that both have the
+ * complete one counts.  Leases are those of into.  0, or -1 without memory.
+ */
+int backup_list_merge(struct backup_list *into, struct backup_list *from);
+
+/*
  * All backups of a repository (opened, its system settled), with the heads of
  * their manifests.  0 (the caller calls backup_list_clear), or -1.
  */

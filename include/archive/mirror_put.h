@@ -1,9 +1,60 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The puts of a mirror (mirror.h); shared by the files mirror*.c. */
+/*
+ * A mirror's put (mirror.h) on its way; shared by the files mirror*.c.
+ *
+ *	writer --copy--> ring of chunks --+--> lane: thread, put of store 0
+ *	                                  +--> lane: thread, put of store 1
+ *
+ * All lanes read the same chunks; a chunk's place is used again when the
+ * slowest has taken it.
+ */
 #ifndef WALVAULT_ARCHIVE_MIRROR_PUT_H
 #define WALVAULT_ARCHIVE_MIRROR_PUT_H
 
+#include <pthread.h>
+
 #include "mirror.h"
+
+/* Chunks of a queue: 8 MiB for all lanes of one put. */
+#define MIRROR_SLOTS 32
+
+enum mirror_state { LANE_NONE, LANE_RUNS, LANE_ENDED };
+
+struct mirror_lane {
+	struct mirror_put *put;
+	struct stream *out;
+	enum mirror_state state;
+	uint64_t taken; /* chunks */
+	bool busy;      /* in a call, with the chunk's bytes */
+	bool stop;      /* asked to end */
+	bool late;      /* held the writer up when it last looked */
+	int rc;         /* of finish, or -1 */
+	struct fail fail;
+};
+
+struct mirror_chunk {
+	uint8_t *bytes; /* IO_CHUNK */
+	size_t len;
+};
+
+struct mirror_put {
+	struct stream stream;
+	struct mirror_store *to;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	size_t users; /* lanes that run, and the writer */
+	struct mirror_chunk ring[MIRROR_SLOTS];
+	uint64_t written; /* chunks */
+	bool end;         /* nothing more will come */
+	size_t n;
+	struct mirror_lane lanes[];
+};
+
+/* The thread of a lane (arg), which is one of the users of its put. */
+void *mirror_lane_run(void *arg);
+
+/* Under the lock, which it gives up: one user less, the last frees the put. */
+void mirror_unuse(struct mirror_put *p);
 
 const struct mirror_args *mirror_args_of(const struct mirror *m);
 

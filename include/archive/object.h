@@ -167,6 +167,14 @@ int object_read_header(struct store *s, const struct layout *l, const char *key,
     struct object_header *h, struct fail *f);
 
 /*
+ * Where the store has several sources: find one whose object is whole, by
+ * reading it; the next object_read takes that one.  0 (also where there is one
+ * source, which is not looked at), 1 no such object, -1.
+ */
+int object_find_whole(
+    struct store *s, const struct layout *l, const char *key, struct fail *f);
+
+/*
  * Read a whole object, verified, into next (consumed; may be NULL for
  * forgetting).  0, 1 no such object, -1.  What next was given before a -1 is
  * not to be used.  On 0 next was finished.

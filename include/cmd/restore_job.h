@@ -32,9 +32,10 @@ struct restore_server {
 
 /* What keeps expire from what is needed; held: the note is in the store. */
 struct restore_lease {
-	struct backup_lease note;
-	bool held;
-	int64_t written_ms; /* monotonic */
+	struct backup_lease note[CONF_STORES_MAX];
+	bool wanted[CONF_STORES_MAX]; /* the store has the backup */
+	bool held[CONF_STORES_MAX];   /* in which stores */
+	int64_t written_ms;           /* monotonic */
 };
 
 struct restore_job {
@@ -50,7 +51,8 @@ struct restore_job {
 	struct restore_map maps[RESTORE_MAPS];
 	size_t n_maps;
 	/* What was found: */
-	size_t store; /* the store that is read */
+	struct store *merged;   /* of several stores, or NULL */
+	struct repository repo; /* all stores, read as one */
 	struct identity id;
 	struct store *worker_stores[64];
 	struct repository workers[64];

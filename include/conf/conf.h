@@ -70,6 +70,12 @@ size_t conf_n_stores(const struct conf *c);
  * Of commands that have no such option all.
  */
 size_t conf_n_required(const struct conf *c);
+
+/*
+ * Those that the configuration names for the cluster and this run leaves out:
+ * "a, b", or "".
+ */
+void conf_left_out(const struct conf *c, char *out, size_t cap);
 const char *conf_store_name(const struct conf *c, size_t store);
 const char *conf_store_text(
     const struct conf *c, size_t store, enum option_id id, const char **origin);

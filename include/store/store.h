@@ -92,6 +92,8 @@ struct store_ops {
 	int (*probe)(struct store *s, struct fail *f);
 	/* NULL where nobody knows. */
 	int (*space)(struct store *s, uint64_t *bytes, struct fail *f);
+	/* NULL where an object has one source. */
+	int (*turn)(struct store *s, const char *key, const struct fail *why);
 	/* NULL where one handle is all there can be. */
 	struct store *(*again)(const struct store *s);
 	void (*free)(struct store *s);
@@ -168,6 +170,12 @@ int store_front(struct store *s, struct stream *put, const void *bytes,
  */
 int store_get(struct store *s, const char *key, uint64_t off, uint64_t len,
     struct stream *out, struct fail *f);
+
+/*
+ * What was got of the object is no good.  1: there is another source, and the
+ * next get takes that one (the switch is logged); 0 there is none.
+ */
+int store_turn(struct store *s, const char *key, const struct fail *why);
 
 /* 0 it exists, 1 no such object, -1 failed. */
 int store_stat(

@@ -215,6 +215,42 @@ backup_list_load(struct repository *r, struct backup_list *out, struct fail *f)
 	return rc == 0 ? 0 : -1;
 }
 
+/* The other's word on a backup that both have. */
+static void
+merge_one(struct backup *into, const struct backup *from)
+{
+	if (into->state != BACKUP_COMPLETE && from->state == BACKUP_COMPLETE)
+		*into = *from;
+}
+
+int
+backup_list_merge(struct backup_list *into, struct backup_list *from)
+{
+	struct backup *all = calloc(into->n + from->n + 1, sizeof *all);
+	size_t a = 0, b = 0, n = 0;
+
+	if (all == NULL) {
+		backup_list_clear(from);
+		return -1;
+	}
+	while (a < into->n || b < from->n) {
+		int order = a == into->n ? 1
+		    : b == from->n       ? -1
+		                   : strcmp(into->list[a].id, from->list[b].id);
+
+		all[n] = order <= 0 ? into->list[a++] : from->list[b];
+		if (order == 0)
+			merge_one(&all[n], &from->list[b]);
+		b += order >= 0;
+		n++;
+	}
+	free(into->list);
+	into->list = all;
+	into->n = n;
+	backup_list_clear(from);
+	return 0;
+}
+
 void
 backup_list_clear(struct backup_list *l)
 {

@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * One object into several stores: see mirror.h.
- *
- *	writer --copy--> ring of chunks --+--> lane: thread, put of store 0
- *	                                  +--> lane: thread, put of store 1
- *
- * All lanes read the same chunks; a chunk's place is used again when the
- * slowest has taken it.  A lane whose store is left out is asked to end.  It
- * may hang in a call that nothing interrupts (a dead NFS server): then it is
- * left behind with what it holds, and the rest goes on.
+ * A lane whose store is left out is asked to end.  It may hang in a call that
+ * nothing interrupts (a dead NFS server): then it is left behind with what it
+ * holds, and the rest goes on.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -19,9 +14,6 @@
 #include "io.h"
 #include "log.h"
 #include "mirror_put.h"
-
-/* Chunks of a queue: 8 MiB for all lanes of one put. */
-#define SLOTS 32
 
 /* How often who waits looks around, and how long it waits for a lane that was
  * asked to end. */
@@ -37,118 +29,13 @@ struct mirror_store {
 	bool *behind;     /* its store is a left lane's: never to be freed */
 };
 
-enum lane_state { LANE_NONE, LANE_RUNS, LANE_ENDED };
-
-struct lane {
-	struct mirror_put *put;
-	struct stream *out;
-	enum lane_state state;
-	uint64_t taken; /* chunks */
-	bool busy;      /* in a call, with the chunk's bytes */
-	bool stop;      /* asked to end */
-	bool late;      /* held the writer up when it last looked */
-	int rc;         /* of finish, or -1 */
-	struct fail fail;
-};
-
-struct chunk {
-	uint8_t *bytes; /* IO_CHUNK */
-	size_t len;
-};
-
-struct mirror_put {
-	struct stream stream;
-	struct mirror_store *to;
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	size_t users; /* lanes that run, and the writer */
-	struct chunk ring[SLOTS];
-	uint64_t written; /* chunks */
-	bool end;         /* nothing more will come */
-	size_t n;
-	struct lane lanes[];
-};
-
-/* Under the lock, which it gives up. */
-static void
-unuse(struct mirror_put *p)
-{
-	bool last = --p->users == 0;
-
-	(void)pthread_cond_broadcast(&p->changed);
-	(void)pthread_mutex_unlock(&p->lock);
-	if (!last)
-		return;
-	for (size_t i = 0; i < SLOTS; i++)
-		free(p->ring[i].bytes);
-	(void)pthread_cond_destroy(&p->changed);
-	(void)pthread_mutex_destroy(&p->lock);
-	free(p);
-}
-
-/* -- a lane's side; all under the lock, but for the calls -- */
-
-/* The next chunk; NULL: there will be none. */
-static const struct chunk *
-lane_next(struct lane *l)
-{
-	struct mirror_put *p = l->put;
-
-	while (l->taken == p->written && !p->end && !l->stop)
-		(void)pthread_cond_wait(&p->changed, &p->lock);
-	return l->stop || l->taken == p->written ? NULL
-	                                         : &p->ring[l->taken % SLOTS];
-}
-
-static int
-lane_write(struct lane *l, const struct chunk *c)
-{
-	const uint8_t *bytes = c->bytes;
-	size_t len = c->len;
-	int rc;
-
-	l->busy = true;
-	(void)pthread_mutex_unlock(&l->put->lock);
-	rc = stream_write(l->out, bytes, len, &l->fail);
-	(void)pthread_mutex_lock(&l->put->lock);
-	l->busy = false;
-	l->taken++;
-	(void)pthread_cond_broadcast(&l->put->changed);
-	return rc;
-}
-
-static void *
-lane_run(void *arg)
-{
-	struct lane *l = arg;
-	struct mirror_put *p = l->put;
-	const struct chunk *c;
-	int rc = 0;
-	bool whole;
-
-	(void)pthread_mutex_lock(&p->lock);
-	while (rc == 0 && (c = lane_next(l)) != NULL)
-		rc = lane_write(l, c);
-	whole = rc == 0 && !l->stop;
-	(void)pthread_mutex_unlock(&p->lock);
-	if (whole)
-		rc = stream_finish(l->out, &l->fail);
-	stream_free(l->out);
-	(void)pthread_mutex_lock(&p->lock);
-	l->out = NULL;
-	l->rc = rc;
-	l->state = LANE_ENDED;
-	unuse(p);
-	return NULL;
-}
-
 /* -- the writer's side; all under the lock -- */
 
 /* Does the writer still count on it? */
 static bool
 counts(struct mirror_put *p, size_t i)
 {
-	struct lane *l = &p->lanes[i];
+	struct mirror_lane *l = &p->lanes[i];
 
 	if (l->state == LANE_NONE || l->stop)
 		return false;
@@ -160,18 +47,18 @@ counts(struct mirror_put *p, size_t i)
 }
 
 static bool
-has_failed(const struct lane *l)
+has_failed(const struct mirror_lane *l)
 {
 	return l->state == LANE_ENDED && l->rc < 0;
 }
 
 /* What keeps the writer from going on: a full queue, or the lane's end. */
 static bool
-holds_up(const struct mirror_put *p, const struct lane *l)
+holds_up(const struct mirror_put *p, const struct mirror_lane *l)
 {
 	if (p->end)
 		return l->state != LANE_ENDED;
-	return l->state == LANE_RUNS && p->written - l->taken == SLOTS;
+	return l->state == LANE_RUNS && p->written - l->taken == MIRROR_SLOTS;
 }
 
 /*
@@ -182,8 +69,8 @@ static int
 leave_out(
     struct mirror_put *p, size_t i, const struct fail *why, struct fail *f)
 {
-	struct lane *l = &p->lanes[i];
-	struct chunk *c = &p->ring[l->taken % SLOTS];
+	struct mirror_lane *l = &p->lanes[i];
+	struct mirror_chunk *c = &p->ring[l->taken % MIRROR_SLOTS];
 	uint8_t *fresh = NULL;
 
 	if (l->busy) {
@@ -259,7 +146,7 @@ look_at_all(struct mirror_put *p, struct fail *f)
 	int rc = 0;
 
 	for (size_t i = 0; i < p->n; i++) {
-		struct lane *l = &p->lanes[i];
+		struct mirror_lane *l = &p->lanes[i];
 
 		l->late = counts(p, i) && holds_up(p, l);
 		rc |= l->late;
@@ -295,7 +182,7 @@ put_write(struct stream *stream, const void *bytes, size_t len, struct fail *f)
 
 	(void)pthread_mutex_lock(&p->lock);
 	while (len > 0 && (rc = wait_for_all(p, f)) == 0) {
-		struct chunk *c = &p->ring[p->written % SLOTS];
+		struct mirror_chunk *c = &p->ring[p->written % MIRROR_SLOTS];
 
 		c->len = len < IO_CHUNK ? len : IO_CHUNK;
 		/* No lane looks at it before it is counted. */
@@ -344,7 +231,7 @@ put_free(struct stream *stream)
 	for (size_t i = 0; i < p->n; i++)
 		if (p->lanes[i].state == LANE_RUNS)
 			p->to->behind[i] = true;
-	unuse(p);
+	mirror_unuse(p);
 }
 
 static const struct stream_ops put_ops = {
@@ -378,7 +265,7 @@ static int
 lane_start(struct mirror_put *p, size_t i, const char *key,
     const struct store_attrs *attrs, struct fail *f)
 {
-	struct lane *l = &p->lanes[i];
+	struct mirror_lane *l = &p->lanes[i];
 	pthread_t thread;
 
 	l->put = p;
@@ -386,7 +273,7 @@ lane_start(struct mirror_put *p, size_t i, const char *key,
 	if (l->out == NULL)
 		return -1;
 	(void)pthread_mutex_lock(&p->lock);
-	errno = pthread_create(&thread, NULL, lane_run, l);
+	errno = pthread_create(&thread, NULL, mirror_lane_run, l);
 	if (errno == 0) {
 		(void)pthread_detach(thread);
 		l->state = LANE_RUNS;
@@ -412,7 +299,7 @@ mirror_put(struct store *store, const char *key,
 		(void)fail_errno(f, key, "memory");
 		return NULL;
 	}
-	for (size_t i = 0; i < SLOTS; i++)
+	for (size_t i = 0; i < MIRROR_SLOTS; i++)
 		if ((p->ring[i].bytes = malloc(IO_CHUNK)) == NULL) {
 			(void)fail_errno(f, key, "memory");
 			put_free(&p->stream);

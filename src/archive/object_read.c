@@ -353,8 +353,8 @@ object_null_new(void)
 	return s;
 }
 
-int
-object_read_header(struct store *s, const struct layout *l, const char *key,
+static int
+read_header(struct store *s, const struct layout *l, const char *key,
     struct object_header *h, struct fail *f)
 {
 	struct mem m;
@@ -380,6 +380,38 @@ object_read_header(struct store *s, const struct layout *l, const char *key,
 	if (rc == 0 && strcmp(h->key, layout_own_key(l, key)) != 0)
 		rc = fail_set(f, FAIL_DAMAGED, object,
 		    "it is another object: it says its key is %s", h->key);
+	return rc;
+}
+
+int
+object_read_header(struct store *s, const struct layout *l, const char *key,
+    struct object_header *h, struct fail *f)
+{
+	int rc;
+
+	do {
+		rc = read_header(s, l, key, h, f);
+	} while (
+	    rc < 0 && f->kind == FAIL_DAMAGED && store_turn(s, key, f) == 1);
+	return rc;
+}
+
+int
+object_find_whole(
+    struct store *s, const struct layout *l, const char *key, struct fail *f)
+{
+	struct object_seen *seen;
+	int rc;
+
+	if (s->ops->turn == NULL)
+		return 0;
+	seen = malloc(sizeof *seen);
+	if (seen == NULL)
+		return fail_errno(f, key, "memory");
+	do {
+		rc = object_read(s, l, key, NULL, seen, f);
+	} while (rc < 0 && store_turn(s, key, f) == 1);
+	free(seen);
 	return rc;
 }
 

@@ -311,8 +311,10 @@ restore_set_load(struct repository *r, const char *backup,
 	*out = (struct restore_set){ 0 };
 	backup_key(&r->layout, backup, "manifest", key);
 	store_object_name(r->store, key, object, sizeof object);
-	rc = object_read(r->store, &r->layout, key,
-	    manifest_reader_new(object, &events), &seen, f);
+	rc = object_find_whole(r->store, &r->layout, key, f);
+	if (rc == 0)
+		rc = object_read(r->store, &r->layout, key,
+		    manifest_reader_new(object, &events), &seen, f);
 	if (rc == 1)
 		rc = fail_set(
 		    f, FAIL_ABSENT, object, "the manifest has vanished");
@@ -397,20 +399,22 @@ check_pack(struct repository *r, const char *backup,
 	int rc;
 
 	backup_pack_key(&r->layout, backup, p->pack, key);
-	rc = store_stat(r->store, key, &info, f);
-	if (rc < 0)
-		return f->kind == FAIL_DAMAGED ? 1 : -1;
-	if (rc == 0 && info.size == p->stored)
-		return 0;
 	store_object_name(r->store, key, object, sizeof object);
-	if (rc == 1)
-		(void)fail_set(f, FAIL_DAMAGED, object,
-		    "its pack-%06" PRIu32 " is not there", p->pack);
-	else
-		(void)fail_set(f, FAIL_DAMAGED, object,
-		    "its pack-%06" PRIu32 " has %" PRIu64
-		    " bytes, the manifest says %" PRIu64,
-		    p->pack, info.size, p->stored);
+	do {
+		rc = store_stat(r->store, key, &info, f);
+		if (rc < 0)
+			return f->kind == FAIL_DAMAGED ? 1 : -1;
+		if (rc == 0 && info.size == p->stored)
+			return 0;
+		if (rc == 1)
+			(void)fail_set(f, FAIL_DAMAGED, object,
+			    "its pack-%06" PRIu32 " is not there", p->pack);
+		else
+			(void)fail_set(f, FAIL_DAMAGED, object,
+			    "its pack-%06" PRIu32 " has %" PRIu64
+			    " bytes, the manifest says %" PRIu64,
+			    p->pack, info.size, p->stored);
+	} while (rc == 0 && store_turn(r->store, key, f) == 1);
 	return 1;
 }
 

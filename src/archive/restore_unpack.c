@@ -52,6 +52,9 @@ struct unpacker {
 	const struct restore_file *file;    /* that fd is open for */
 	int fd;
 	uint64_t flushed, end; /* of it, behind what was written last */
+	bool local;            /* what failed, failed here */
+	uint64_t done;         /* bytes counted */
+	bool touched[KEPT_COUNT];
 };
 
 static int
@@ -68,14 +71,14 @@ close_file(struct unpacker *u, struct fail *f)
 	return 0;
 }
 
-/* A file that is kept in memory; NULL: it is not needed at all. */
-static struct buf *
-kept_for(struct restore *r, size_t file)
+/* A file that is kept in memory; -1: it is not needed at all. */
+static int
+kept_for(const struct restore *r, size_t file)
 {
 	for (int i = 0; i < KEPT_COUNT; i++)
 		if (r->has_kept[i] && r->kept_file[i] == file)
-			return &r->kept[i];
-	return NULL;
+			return i;
+	return -1;
 }
 
 static int
@@ -114,10 +117,9 @@ flush_behind(struct unpacker *u, uint64_t off, uint64_t len)
 }
 
 static int
-put(void *arg, const struct manifest_piece *p, const void *bytes, size_t len,
-    struct fail *f)
+put_bytes(struct unpacker *u, const struct manifest_piece *p, const void *bytes,
+    size_t len, struct fail *f)
 {
-	struct unpacker *u = arg;
 	struct restore *r = u->crew->restore;
 	const struct restore_set *s = r->args->set;
 	size_t number = s->piece_files[p - s->pieces];
@@ -130,13 +132,17 @@ put(void *arg, const struct manifest_piece *p, const void *bytes, size_t len,
 	}
 	off = (off_t)(p->plain_off + u->got);
 	u->got += len;
+	u->done += len;
 	atomic_fetch_add(&u->crew->done, len);
 	if (!r->from_packs[number]) {
-		struct buf *b = kept_for(r, number);
+		int kept = kept_for(r, number);
 
-		if (b != NULL && buf_append(b, bytes, len) != 0)
-			return fail_errno(f, file->path, "memory");
-		return 0;
+		if (kept < 0)
+			return 0;
+		u->touched[kept] = true;
+		return buf_append(&r->kept[kept], bytes, len) == 0
+		    ? 0
+		    : fail_errno(f, file->path, "memory");
 	}
 	if (open_file(u, file, f) != 0)
 		return -1;
@@ -147,6 +153,50 @@ put(void *arg, const struct manifest_piece *p, const void *bytes, size_t len,
 	    : restore_failed(r, file->path, "write back", f);
 }
 
+static int
+put(void *arg, const struct manifest_piece *p, const void *bytes, size_t len,
+    struct fail *f)
+{
+	struct unpacker *u = arg;
+
+	u->local = put_bytes(u, p, bytes, len, f) != 0;
+	return u->local ? -1 : 0;
+}
+
+/*
+ * As if the run had not been begun: what is written is written over, and what
+ * is kept is one piece.
+ */
+static void
+forget_run(struct unpacker *u)
+{
+	struct restore *r = u->crew->restore;
+
+	atomic_fetch_sub(&u->crew->done, u->done);
+	u->done = 0;
+	u->piece = NULL;
+	for (int i = 0; i < KEPT_COUNT; i++)
+		if (u->touched[i])
+			r->kept[i].len = 0;
+}
+
+/* Where there are several sources, from one that gives it whole. */
+static int
+read_run(struct unpacker *u, struct repository *repo,
+    const struct pack_place *place, const struct manifest_piece *piece,
+    size_t n, struct fail *f)
+{
+	struct pack_reader to = { .write = put, .arg = u };
+	char key[LAYOUT_KEY_MAX];
+	int rc;
+
+	backup_pack_key(&repo->layout, place->backup, piece->pack, key);
+	while ((rc = pack_read_pieces(repo, place, piece, n, &to, f)) < 0 &&
+	    !u->local && store_turn(repo->store, key, f) == 1)
+		forget_run(u);
+	return rc;
+}
+
 /* Read one run of pieces, all of one pack. */
 static int
 unpack_run(struct crew *c, struct repository *repo,
@@ -154,10 +204,9 @@ unpack_run(struct crew *c, struct repository *repo,
 {
 	const struct restore_set *s = c->restore->args->set;
 	struct unpacker u = { .crew = c, .piece = NULL, .fd = -1 };
-	struct pack_reader to = { .write = put, .arg = &u };
 	struct pack_place place = { .backup = s->head.backups[piece->backup],
 		.head = restore_set_pack(s, piece)->head };
-	int rc = pack_read_pieces(repo, &place, piece, n, &to, f);
+	int rc = read_run(&u, repo, &place, piece, n, f);
 
 	if (rc == 1)
 		rc = fail_set(f, FAIL_DAMAGED, place.backup,

@@ -27,14 +27,18 @@ static const char about[] =
 static int
 make_plan(struct restore_job *j, struct fail *f)
 {
-	struct repository *r = &j->setup.repos[j->store];
-
-	if (index_load(r, &j->id, &j->index, f) != 0)
+	if (index_load(&j->repo, &j->id, &j->index, f) != 0)
 		return -1;
 	j->has_index = true;
-	if (backup_list_load(r, &j->backups, f) != 0)
-		return -1;
-	j->has_backups = true;
+	for (size_t i = 0; i < j->setup.n; i++) {
+		struct backup_list l;
+
+		if (backup_list_load(&j->setup.repos[i], &l, f) != 0)
+			return -1;
+		if (backup_list_merge(&j->backups, &l) != 0)
+			return fail_errno(f, "backups", "memory");
+		j->has_backups = true;
+	}
 	return restore_choose(j, f);
 }
 
@@ -106,6 +110,20 @@ check_new_tablespaces(struct restore_job *j, struct fail *f)
 	    lsn);
 }
 
+/* A plan knows what the stores know that were asked. */
+static void
+warn_of_left_out(struct restore_job *j)
+{
+	char names[160];
+
+	conf_left_out(j->setup.conf, names, sizeof names);
+	if (names[0] != '\0')
+		restore_warn(j,
+		    "left out: %s: backups and WAL that are nowhere else are "
+		    "not known here, so the end may be later than this plan's",
+		    names);
+}
+
 /* Everything that can be known before anything is touched. */
 static int
 prepare(struct restore_job *j, struct fail *f)
@@ -115,6 +133,7 @@ prepare(struct restore_job *j, struct fail *f)
 	if (check_new_tablespaces(j, f) != 0)
 		return -1;
 	restore_compare_hosts(j);
+	warn_of_left_out(j);
 	warn_of_damage(j);
 	if (j->dest == NULL)
 		return 0;
@@ -226,6 +245,7 @@ run(struct restore_job *j, struct fail *f)
 	    restore_open_repository(j, f) != 0 || make_plan(j, f) != 0)
 		return -1;
 	if (!j->plan.reachable) {
+		warn_of_left_out(j);
 		warn_of_damage(j);
 		log_warnings(j);
 		restore_report_unreachable(j);
@@ -259,6 +279,7 @@ job_clear(struct restore_job *j)
 		index_clear(&j->index);
 	for (size_t i = 0; i < j->n_workers; i++)
 		store_free(j->worker_stores[i]);
+	store_free(j->merged);
 	for (size_t i = 0; i < j->n_maps; i++)
 		free(j->maps[i].old);
 	setup_clear(&j->setup);

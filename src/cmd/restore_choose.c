@@ -37,7 +37,7 @@ forget_plan(struct restore_job *j)
 static int
 look_at_backup(struct restore_job *j, char missing[64], struct fail *f)
 {
-	struct repository *r = &j->setup.repos[j->store];
+	struct repository *r = &j->repo;
 	size_t gap;
 
 	missing[0] = '\0';

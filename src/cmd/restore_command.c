@@ -99,7 +99,7 @@ static int
 compose(const struct restore_job *j, const char *walfetch, struct buf *b)
 {
 	const struct conf *c = j->setup.conf;
-	const struct layout *l = &j->setup.repos[j->store].layout;
+	const struct layout *l = &j->repo.layout;
 	const char *config = conf_text(c, OPT_CONFIG, NULL);
 	char sysid[32] = "", generation[16] = "";
 

@@ -155,11 +155,9 @@ restore_print_json(const struct restore_job *job)
 
 	json_object(&j, NULL);
 	json_int(&j, "format", 1);
-	(void)snprintf(sysid, sizeof sysid, "%" PRIu64,
-	    job->setup.repos[job->store].layout.sysid);
+	(void)snprintf(sysid, sizeof sysid, "%" PRIu64, job->repo.layout.sysid);
 	json_string(&j, "sysid", sysid);
-	json_int(
-	    &j, "generation", job->setup.repos[job->store].layout.generation);
+	json_int(&j, "generation", job->repo.layout.generation);
 	json_target(&j, job);
 	json_bool(&j, "reachable", p->reachable);
 	if (p->reachable) {

@@ -15,13 +15,6 @@
 /* So many times it is refreshed before it would be over. */
 #define REFRESHES 4
 
-/* The main thread's: the workers have stores of their own. */
-static struct repository *
-repository(struct restore_job *j)
-{
-	return &j->setup.repos[j->store];
-}
-
 /*
  * A standby follows on for ever; any other recovery asks for nothing behind
  * the plan (restore_command obeys walvault.plan).
@@ -38,25 +31,47 @@ describe(const struct restore_job *j, struct backup_lease *l)
 	l->to_lsn = j->standby ? LSN_NONE : (p->last_segno + 1) * j->id.segsize;
 }
 
-/* A new note, then the old one goes.  0 or -1. */
+/* A new note in a store, then the old one goes.  0 or -1. */
 static int
-renew(struct restore_job *j, struct fail *f)
+renew_in(struct restore_job *j, size_t i, struct fail *f)
 {
 	struct restore_lease *x = &j->lease;
-	struct backup_lease old = x->note;
+	struct repository *r = &j->setup.repos[i];
+	struct backup_lease old = x->note[i];
 	struct fail ignored;
 
-	x->written_ms = clock_monotonic_ms();
-	describe(j, &x->note);
-	if (backup_lease_write(repository(j), &x->note, f) != 0) {
-		x->note = old;
+	describe(j, &x->note[i]);
+	if (backup_lease_write(r, &x->note[i], f) != 0) {
+		x->note[i] = old;
 		return -1;
 	}
 	/* Where nothing can be deleted it is over by itself. */
-	if (x->held)
-		(void)backup_lease_end(repository(j), &old, &ignored);
-	x->held = true;
+	if (x->held[i])
+		(void)backup_lease_end(r, &old, &ignored);
+	x->held[i] = true;
 	return 0;
+}
+
+/* In each store, for each is cleaned up on its own.  0; -1: not in all. */
+static int
+renew(struct restore_job *j, struct fail *f)
+{
+	int rc = 0;
+
+	j->lease.written_ms = clock_monotonic_ms();
+	for (size_t i = 0; i < j->setup.n; i++)
+		if (j->lease.wanted[i] && renew_in(j, i, f) != 0)
+			rc = -1;
+	return rc;
+}
+
+static bool
+is_held(const struct restore_job *j)
+{
+	for (size_t i = 0; i < j->setup.n; i++)
+		if (j->lease.held[i])
+			return true;
+	return false;
 }
 
 static bool
@@ -96,7 +111,7 @@ check_wal(struct restore_job *j, struct fail *f)
 	struct index now;
 	char name[WALNAME_TEXT] = "";
 
-	if (index_load(repository(j), &j->id, &now, f) != 0)
+	if (index_load(&j->repo, &j->id, &now, f) != 0)
 		return -1;
 	for (size_t i = 0; i < j->index.n; i++) {
 		const struct index_timeline *t = &j->index.timelines[i];
@@ -116,15 +131,21 @@ check_wal(struct restore_job *j, struct fail *f)
 int
 restore_lease_check(struct restore_job *j, struct fail *f)
 {
-	if (!j->restored &&
-	    backup_require(repository(j), j->plan.backup.id, f) != 0)
-		return -1;
-	return check_wal(j, f);
+	size_t n = 0;
+
+	for (size_t i = 0; !j->restored && i < j->setup.n; i++)
+		n += backup_require(&j->setup.repos[i], j->plan.backup.id, f) ==
+		    0;
+	return j->restored || n > 0 ? check_wal(j, f) : -1;
 }
 
 int
 restore_lease_begin(struct restore_job *j, struct fail *f)
 {
+	for (size_t i = 0; i < j->setup.n; i++)
+		j->lease.wanted[i] = j->setup.n == 1 ||
+		    backup_require(&j->setup.repos[i], j->plan.backup.id, f) ==
+		        0;
 	if (renew(j, f) != 0)
 		restore_warn(j,
 		    "nothing protects backup %s and its WAL from an expire "
@@ -140,10 +161,11 @@ void
 restore_lease_refresh(struct restore_job *j)
 {
 	struct restore_lease *x = &j->lease;
-	int64_t every = (int64_t)x->note.seconds * 1000 / REFRESHES;
+	uint64_t every = conf_number(j->setup.conf, OPT_LEASE) / REFRESHES;
 	struct fail f;
 
-	if (!x->held || clock_monotonic_ms() - x->written_ms < every)
+	if (!is_held(j) ||
+	    clock_monotonic_ms() - x->written_ms < (int64_t)every)
 		return;
 	if (renew(j, &f) != 0)
 		log_fail(LOG_WARNING, "lease not refreshed", &f);
@@ -154,17 +176,23 @@ restore_lease_leave(struct restore_job *j)
 {
 	struct fail f;
 
-	if (j->lease.held && renew(j, &f) != 0)
+	if (is_held(j) && renew(j, &f) != 0)
 		log_fail(LOG_WARNING, "lease not refreshed", &f);
 }
 
 int64_t
 restore_lease_until(const struct restore_job *j)
 {
-	const struct backup_lease *l = &j->lease.note;
+	int64_t until = INT64_MIN;
 
-	return j->lease.held ? l->created + (int64_t)l->seconds * 1000000
-	                     : INT64_MIN;
+	for (size_t i = 0; i < j->setup.n; i++) {
+		const struct backup_lease *l = &j->lease.note[i];
+		int64_t end = l->created + (int64_t)l->seconds * 1000000;
+
+		if (j->lease.held[i] && end > until)
+			until = end;
+	}
+	return until;
 }
 
 void
@@ -172,8 +200,11 @@ restore_lease_end(struct restore_job *j)
 {
 	struct fail f;
 
-	if (j->lease.held &&
-	    backup_lease_end(repository(j), &j->lease.note, &f) != 0)
-		log_fail(LOG_WARNING, "lease not removed", &f);
-	j->lease.held = false;
+	for (size_t i = 0; i < j->setup.n; i++) {
+		if (j->lease.held[i] &&
+		    backup_lease_end(
+		        &j->setup.repos[i], &j->lease.note[i], &f) != 0)
+			log_fail(LOG_WARNING, "lease not removed", &f);
+		j->lease.held[i] = false;
+	}
 }

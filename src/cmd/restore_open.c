@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "log.h"
+#include "merged.h"
 #include "restore_job.h"
 
 struct clusters {
@@ -133,42 +133,113 @@ open_one(struct restore_job *j, size_t i, struct fail *f)
 	return repository_find(r, &j->id, f);
 }
 
+/* All stores once more, as one. */
+static struct store *
+open_again(struct restore_job *j, struct fail *f)
+{
+	struct store *stores[CONF_STORES_MAX] = { NULL }, *all = NULL;
+	struct store_args args;
+	size_t n = 0;
+
+	for (; n < j->setup.n; n++) {
+		setup_store_args(&j->setup, n, &args);
+		stores[n] = store_open(&args, f);
+		if (stores[n] == NULL)
+			break;
+	}
+	if (n == j->setup.n)
+		all = n > 1 ? merged_owner(stores, n, f) : stores[0];
+	else
+		while (n-- > 0)
+			store_free(stores[n]);
+	return all;
+}
+
 /* Workers read side by side, a store serves one at a time. */
 static int
 open_workers(struct restore_job *j, struct fail *f)
 {
-	const struct conf *c = j->setup.conf;
-	size_t n = conf_number(c, OPT_JOBS);
-	struct store_args args;
+	size_t n = conf_number(j->setup.conf, OPT_JOBS);
 
-	setup_store_args(&j->setup, j->store, &args);
 	for (; j->n_workers < n && j->n_workers < 64; j->n_workers++) {
-		struct store *s = store_open(&args, f);
+		struct store *s = open_again(j, f);
 
 		if (s == NULL)
 			return -1;
 		j->worker_stores[j->n_workers] = s;
-		j->workers[j->n_workers] = j->setup.repos[j->store];
+		j->workers[j->n_workers] = j->repo;
 		j->workers[j->n_workers].store = s;
 	}
 	return 0;
 }
 
+/* What a store that does not answer has is not known: a person decides to go
+ * on without it. */
+static int
+suggest_others(const struct restore_job *j, size_t failed, struct fail *f)
+{
+	char list[400] = "";
+	size_t n = 0;
+
+	for (size_t i = 0; i < j->setup.n && n < sizeof list; i++)
+		if (i != failed)
+			n += (size_t)snprintf(list + n, sizeof list - n, "%s%s",
+			    n > 0 ? "," : "",
+			    conf_store_name(j->setup.conf, i));
+	if (j->setup.n < 2 || n >= sizeof list)
+		return -1;
+	return fail_hint(f,
+	    "to go on without store %s, and without knowing what only it has: "
+	    "--store %s",
+	    conf_store_name(j->setup.conf, failed), list);
+}
+
+/* Stores that hold different histories cannot be read as one. */
+static int
+check_same(const struct restore_job *j, size_t i, struct fail *f)
+{
+	const struct repository *first = &j->setup.repos[0];
+	const struct repository *r = &j->setup.repos[i];
+
+	if (strcmp(r->id, first->id) == 0 &&
+	    strcmp(r->layout.cluster, first->layout.cluster) == 0 &&
+	    r->layout.sysid == first->layout.sysid)
+		return 0;
+	(void)fail_set(f, FAIL_CONFIG, r->store->url,
+	    "it holds another repository or another cluster than store %s",
+	    first->store->name);
+	return fail_hint(
+	    f, "say which one is meant: --store %s", r->store->name);
+}
+
+/* The newest of all: a store may lack what is new. */
+static void
+take_generation(struct restore_job *j)
+{
+	uint32_t newest = 0;
+
+	for (size_t i = 0; i < j->setup.n; i++)
+		if (j->setup.repos[i].layout.generation > newest)
+			newest = j->setup.repos[i].layout.generation;
+	for (size_t i = 0; i < j->setup.n; i++)
+		j->setup.repos[i].layout.generation = newest;
+	j->repo.layout.generation = j->id.generation = newest;
+}
+
 int
 restore_open_repository(struct restore_job *j, struct fail *f)
 {
-	struct fail one;
-	int rc = -1;
-
-	for (size_t i = 0; i < j->setup.n && rc != 0; i++) {
-		rc = open_one(j, i, &one);
-		j->store = i;
-		if (rc == 0)
-			break;
-		if (i == 0)
-			*f = one;
-		if (j->setup.n > 1)
-			log_fail(LOG_WARNING, "store not used", &one);
-	}
-	return rc == 0 ? open_workers(j, f) : -1;
+	for (size_t i = 0; i < j->setup.n; i++)
+		if (open_one(j, i, f) != 0)
+			return suggest_others(j, i, f);
+		else if (check_same(j, i, f) != 0)
+			return -1;
+	j->repo = j->setup.repos[0];
+	if (j->setup.n > 1)
+		j->merged = merged_new(j->setup.stores, j->setup.n, f);
+	j->repo.store = j->setup.n > 1 ? j->merged : j->setup.stores[0];
+	if (j->repo.store == NULL)
+		return -1;
+	take_generation(j);
+	return open_workers(j, f);
 }

@@ -253,6 +253,40 @@ conf_n_stores(const struct conf *c)
 	return c->n_used;
 }
 
+static bool
+is_used(const struct conf *c, const char *name, size_t len)
+{
+	for (size_t i = 0; i < c->n_used; i++)
+		if (strlen(c->used[i]) == len &&
+		    memcmp(c->used[i], name, len) == 0)
+			return true;
+	return false;
+}
+
+void
+conf_left_out(const struct conf *c, char *out, size_t cap)
+{
+	const char *list = "";
+	size_t n = 0, len;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < c->said.n; i++) {
+		const struct setting *s = &c->said.list[i];
+
+		if (s->option->id == OPT_STORE && s->rank <= RANK_SECTION &&
+		    (s->section[0] == '\0' ||
+		        strcmp(s->section, c->cluster) == 0))
+			list = s->value;
+	}
+	for (; *list != '\0' && n < cap; list += len) {
+		list += strspn(list, ", \t");
+		len = strcspn(list, ", \t");
+		if (len > 0 && !is_used(c, list, len))
+			n += (size_t)snprintf(out + n, cap - n, "%s%.*s",
+			    n > 0 ? ", " : "", (int)len, list);
+	}
+}
+
 size_t
 conf_n_required(const struct conf *c)
 {

@@ -64,6 +64,12 @@ store_get(struct store *s, const char *key, uint64_t off, uint64_t len,
 }
 
 int
+store_turn(struct store *s, const char *key, const struct fail *why)
+{
+	return s->ops->turn != NULL ? s->ops->turn(s, key, why) : 0;
+}
+
+int
 store_stat(
     struct store *s, const char *key, struct store_info *info, struct fail *f)
 {

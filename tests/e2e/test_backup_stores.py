@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: PostgreSQL
-"""basebackup into several stores at once."""
+"""basebackup into several stores at once, and pitr-restore from them."""
 
 import os
 import shutil
 
 from walvault_test import Postgres
 from walvault_test.backups import published
-from walvault_test.restoring import restore_and_start
+from walvault_test.restoring import Started, new_data_directory, plan, restore_and_start
 from walvault_test.smalldisk import SmallDisk
 from walvault_test.twostores import TwoStores
 
@@ -119,3 +119,111 @@ def test_two_stores_that_are_different_repositories_are_told_apart():
     failed = back_up(repo).expect(3)
     assert "it holds another repository" in failed.err, failed
     assert all(published(store) == [] for store in repo.stores())
+
+
+def remove_from(repo, *names):
+    """Loses WAL in one store."""
+    for name in names:
+        repo.object_path(name).unlink()
+
+
+def segments_of(repo):
+    return sorted(path.name for path in repo.system_directory().glob("wal/0*/*/*") if len(path.name) == 24)
+
+
+def flip(path, at=-200):
+    with open(path, "r+b") as file:
+        file.seek(at, os.SEEK_END)
+        byte = file.read(1)
+        file.seek(at, os.SEEK_END)
+        file.write(bytes((byte[0] ^ 1,)))
+
+
+def with_wal_behind(repo, segments=4):
+    """A backup, and WAL behind it in both stores; its id."""
+    backup_id = back_up(repo).expect(0).json()["id"]
+    for _ in range(segments):
+        repo.pg.sql("INSERT INTO t SELECT i FROM generate_series(1, 1000) i")
+        repo.pg.wait_archived(repo.pg.switch_wal())
+    repo.pg.archive_all()
+    return backup_id
+
+
+def test_what_one_store_lacks_the_restore_takes_from_the_other():
+    pg, repo = archiving()
+    backup_id = with_wal_behind(repo)
+    pg.stop()
+    local, second = repo.stores()
+    names = segments_of(local)
+    remove_from(local, names[-1], names[-3])
+    remove_from(second, names[-2])
+    packs = sorted((local.system_directory() / "backup" / backup_id).glob("pack-*"))
+    packs[0].unlink()
+    os.truncate(packs[-1], packs[-1].stat().st_size - 1)
+    restored = restore_and_start(repo)
+    assert restored.value("SELECT count(*) FROM t") == 5000
+    restored.stop()
+
+
+def test_what_is_damaged_in_one_store_is_read_from_the_other_and_told():
+    pg, repo = archiving()
+    backup_id = with_wal_behind(repo)
+    pg.stop()
+    local, _ = repo.stores()
+    directory = local.system_directory() / "backup" / backup_id
+    for path in [*directory.glob("pack-*"), directory / "manifest"]:
+        flip(path)
+        flip(path, at=-path.stat().st_size // 2)
+    names = segments_of(local)
+    for name in names[-3:]:
+        path = local.object_path(name)
+        flip(path, at=-path.stat().st_size + 20)
+    destination = new_data_directory()
+    words = ("--start", "--json", "--bindir", pg.bin, destination)
+    result = repo.run("pitr-restore", *words).expect(0)
+    restored = Started(destination, result.json())
+    assert restored.value("SELECT count(*) FROM t") == 5000
+    for path in (directory / "manifest", directory / "pack-000001"):
+        key = path.relative_to(repo.store)
+        assert f"store local: {key} is no good there" in result.err, result
+    restored.stop()
+    # From that store alone there is no way.
+    assert not plan(repo, "--store", "local", status=2)["reachable"]
+
+
+def test_a_store_that_does_not_answer_is_left_out_by_a_person_alone():
+    pg, repo = archiving()
+    with_wal_behind(repo)
+    pg.stop()
+    shutil.rmtree(repo.second)
+    result = repo.run("pitr-restore", "--plan").expect(3)
+    assert "without store second" in result.err and "--store local" in result.err, result
+    warnings = plan(repo, "--store", "local")["warnings"]
+    assert any("left out: second" in text for text in warnings), warnings
+    restored = restore_and_start(repo, "--store", "local")
+    assert restored.value("SELECT count(*) FROM t") == 5000
+    command = restored.value("SELECT setting FROM pg_settings WHERE name = 'restore_command'")
+    assert str(repo.store) in command and str(repo.second) not in command, command
+    restored.stop()
+
+
+def test_a_backup_that_one_store_deletes_is_restored_from_the_other():
+    pg, repo = archiving()
+    backup_id = with_wal_behind(repo)
+    pg.stop()
+    local, _ = repo.stores()
+    directory = local.system_directory() / "backup" / backup_id
+    (directory / "manifest").rename(directory / "tombstone")
+    restored = restore_and_start(repo)
+    assert restored.value("SELECT count(*) FROM t") == 5000
+    restored.stop()
+
+
+def test_expire_of_either_store_sees_the_lease_of_a_restore():
+    pg, repo = archiving()
+    backup_id = with_wal_behind(repo)
+    pg.stop()
+    repo.run("pitr-restore", "--lease", "1h", new_data_directory()).expect(0)
+    for store in repo.stores():
+        directory = store.system_directory() / "backup" / backup_id
+        assert len(list(directory.glob("restore-*"))) == 1, directory
