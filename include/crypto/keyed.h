@@ -23,6 +23,13 @@ void hmac_sha256(const void *key, size_t key_len, const void *bytes, size_t len,
 
 void md5_bytes(const void *bytes, size_t len, uint8_t out[MD5_LEN]);
 
+/* The same of what comes bit by bit.  NULL if there is no memory. */
+struct md5;
+struct md5 *md5_new(void);
+void md5_update(struct md5 *m, const void *bytes, size_t len);
+void md5_end(struct md5 *m, uint8_t out[MD5_LEN]);
+void md5_free(struct md5 *m);
+
 /* out has room for BASE64_CAP(len). */
 void base64_text(const void *bytes, size_t len, char *out);
 

@@ -37,6 +37,35 @@ md5_bytes(const void *bytes, size_t len, uint8_t out[MD5_LEN])
 	must(EVP_Digest(bytes, len, out, NULL, EVP_md5(), NULL));
 }
 
+/* The name is libcrypto's context, seen from here alone. */
+struct md5 *
+md5_new(void)
+{
+	EVP_MD_CTX *c = EVP_MD_CTX_new();
+
+	if (c != NULL)
+		must(EVP_DigestInit_ex(c, EVP_md5(), NULL));
+	return (struct md5 *)c;
+}
+
+void
+md5_update(struct md5 *m, const void *bytes, size_t len)
+{
+	must(EVP_DigestUpdate((EVP_MD_CTX *)m, bytes, len));
+}
+
+void
+md5_end(struct md5 *m, uint8_t out[MD5_LEN])
+{
+	must(EVP_DigestFinal_ex((EVP_MD_CTX *)m, out, NULL));
+}
+
+void
+md5_free(struct md5 *m)
+{
+	EVP_MD_CTX_free((EVP_MD_CTX *)m);
+}
+
 void
 base64_text(const void *bytes, size_t len, char *out)
 {
