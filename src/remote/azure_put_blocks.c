@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Objects of several blocks, and copies: see azure_put.h. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "azure_put.h"
+#include "uri.h"
+
+/* A block's name: those of another writer to the same key are others. */
+#define BLOCK_TEXT (AZURE_WRITER_TEXT + 5)
+
+static void
+block_id(
+    const struct azure_put *p, unsigned n, char out[BASE64_CAP(BLOCK_TEXT)])
+{
+	char text[BLOCK_TEXT + 1];
+
+	(void)snprintf(
+	    text, sizeof text, "%s%05u", p->writer, n % (AZURE_BLOCKS_MAX + 1));
+	base64_text(text, strlen(text), out);
+}
+
+int
+azure_put_block(struct azure_put *p, struct fail *f)
+{
+	char id[BASE64_CAP(BLOCK_TEXT)];
+	struct azure_call c = { .azure = p->azure,
+		.method = "PUT",
+		.right = AZURE_WRITE,
+		.key = p->key,
+		.spool = p->body };
+	struct buf query = { 0 };
+	int rc = -1;
+
+	if (p->n_blocks == AZURE_BLOCKS_MAX) {
+		(void)fail_set(f, FAIL_CONFIG, p->key, "more than %d blocks",
+		    AZURE_BLOCKS_MAX);
+		return fail_hint(f, "set a larger part_size");
+	}
+	block_id(p, p->n_blocks, id);
+	if (buf_append(&query, "comp=block&blockid=", 19) == 0 &&
+	    uri_encode(&query, id, false) == 0 &&
+	    buf_append_u8(&query, 0) == 0) {
+		c.query = (const char *)query.data;
+		headers_add(
+		    &c.headers, "Content-Type", "application/octet-stream");
+		azure_put_sum(p, &c.headers);
+		rc = azure_call(&c, f);
+		if (rc == 1)
+			rc = fail_set(f, FAIL_TRANSIENT, c.object,
+			    "a block of it is refused: answered %d %s",
+			    c.answer.status, c.error.code);
+	} else {
+		(void)fail_set(f, FAIL_INTERNAL, p->key, "out of memory");
+	}
+	azure_call_clear(&c);
+	buf_clear(&query);
+	if (rc != 0)
+		return -1;
+	p->n_blocks++;
+	return azure_put_next_body(p, f);
+}
+
+static int
+list_blocks(const struct azure_put *p, struct buf *b)
+{
+	static const char begin[] =
+	    "<?xml version=\"1.0\" encoding=\"utf-8\"?><BlockList>";
+	static const char end[] = "</BlockList>";
+	int rc = buf_append(b, begin, sizeof begin - 1);
+
+	for (unsigned i = 0; i < p->n_blocks && rc == 0; i++) {
+		char id[BASE64_CAP(BLOCK_TEXT)], line[sizeof id + 64];
+		int len;
+
+		block_id(p, i, id);
+		len = snprintf(
+		    line, sizeof line, "<Uncommitted>%s</Uncommitted>", id);
+		rc = buf_append(b, line, (size_t)len);
+	}
+	return rc == 0 ? buf_append(b, end, sizeof end - 1) : -1;
+}
+
+/* The list becomes the object, if there is none. */
+static int
+commit_list(struct azure_put *p, const struct buf *list, struct fail *f)
+{
+	struct azure_call c = { .azure = p->azure,
+		.method = "PUT",
+		.right = AZURE_WRITE,
+		.key = p->key,
+		.query = "comp=blocklist",
+		.body = list->data,
+		.body_len = list->len,
+		.check = azure_check_object };
+	uint8_t sum[MD5_LEN];
+	char text[BASE64_CAP(MD5_LEN)];
+	struct fail ignored;
+	int rc;
+
+	md5_bytes(list->data, list->len, sum);
+	base64_text(sum, sizeof sum, text);
+	headers_add(&c.headers, "If-None-Match", "*");
+	headers_add(&c.headers, "Content-MD5", "%s", text);
+	headers_add(&c.headers, "Content-Type", "application/xml");
+	headers_add(
+	    &c.headers, "x-ms-blob-content-type", "application/octet-stream");
+	azure_put_attributes(p, &c.headers);
+	rc = azure_call(&c, f);
+	/* Another writer's commit throws away all blocks but its own. */
+	if (rc < 0 && strcmp(c.error.code, "InvalidBlockList") == 0 &&
+	    azure_settle(&p->azure->store, p->key, &ignored) == 0)
+		rc = 1;
+	if (rc == 1)
+		rc = azure_put_is_ours(p, &c, f);
+	azure_call_clear(&c);
+	return rc;
+}
+
+int
+azure_put_commit(struct azure_put *p, struct fail *f)
+{
+	struct buf list = { 0 };
+	int rc = spool_len(p->body) > 0 ? azure_put_block(p, f) : 0;
+
+	if (rc == 0 && list_blocks(p, &list) != 0)
+		rc = fail_set(f, FAIL_INTERNAL, p->key, "out of memory");
+	if (rc == 0)
+		rc = commit_list(p, &list, f);
+	buf_clear(&list);
+	return rc == 0 ? azure_put_check_lock(p, p->key, f) : rc;
+}
+
+/* The bytes of what is there, and its tag. */
+static int
+read_object(struct azure_put *p, struct azure_put *copy,
+    char etag[RANGE_ETAG_MAX], struct fail *f)
+{
+	struct azure_call c = { .azure = p->azure,
+		.method = "GET",
+		.right = AZURE_READ,
+		.key = p->key,
+		.out = &copy->stream,
+		.range = { .len = STORE_ALL } };
+	int rc = azure_call(&c, f);
+
+	if (rc == 1)
+		rc = fail_set(f, FAIL_TRANSIENT, c.object,
+		    "what is to be set aside is gone");
+	(void)snprintf(etag, RANGE_ETAG_MAX, "%s", c.range.etag);
+	azure_call_clear(&c);
+	return rc;
+}
+
+/*
+ * By way of this host: a service copies only what a URL alone may read.  It
+ * happens to damaged WAL, which is seldom and small.
+ */
+int
+azure_put_copy(struct azure_put *p, char etag[RANGE_ETAG_MAX], struct fail *f)
+{
+	struct store_attrs attrs = { .kind = p->kind };
+	struct stream *copy = azure_put(&p->azure->store, p->aside, &attrs, f);
+	int rc;
+
+	if (copy == NULL)
+		return -1;
+	rc = read_object(p, (struct azure_put *)copy, etag, f);
+	if (rc == 0)
+		rc = stream_finish(copy, f);
+	stream_free(copy);
+	return rc;
+}
