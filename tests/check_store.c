@@ -254,6 +254,7 @@ END_TEST
 START_TEST(keys_may_hold_every_printable_character)
 {
 	struct store *s = open_store();
+	struct fail f = { 0 };
 	char want[2048] = "";
 
 	for (int c = ' ' + 1; c < 127; c++) {
@@ -263,6 +264,13 @@ START_TEST(keys_may_hold_every_printable_character)
 			continue;
 		(void)snprintf(key, sizeof key, "printable/x%cy z", c);
 		(void)snprintf(text, sizeof text, "%d", c);
+		/* Azure makes a slash of it, which would be another key. */
+		if (c == '\\' && strncmp(url, "azure:", 6) == 0) {
+			ck_assert_int_eq(
+			    put_bytes(s, key, "", 0, NULL, &f), -1);
+			assert_failed(&f, FAIL_CONFIG);
+			continue;
+		}
 		put_text(s, key, text);
 		assert_object(s, key, text, strlen(text));
 		(void)snprintf(want + strlen(want), sizeof want - strlen(want),

@@ -38,3 +38,11 @@ def client_program(name):
     if not os.access(path, os.X_OK):
         raise Skip(f"{name} 15 is not installed")
     return path
+
+
+def azurite():
+    """The program of the Azurite that tests/deps has installed."""
+    for directory in _caches():
+        for found in sorted(directory.glob("azurite-*/node_modules/azurite/dist/src/blob/main.js")):
+            return found
+    raise FileNotFoundError(2, "azurite is not there", "azurite")

@@ -26,7 +26,7 @@ from . import processes
 from .asroot import user_variable
 from .cases import DEFAULT_TIME_LIMIT, Skip, in_ci
 from .sandbox import Sandbox
-from .services import Services, place
+from .services import NAMES, Services, place
 
 ROOT = Path(__file__).resolve().parents[3]
 # "not ok 2 - check_lsn.c:case:test_name: message"
@@ -151,15 +151,16 @@ class Context:
     def environment_of(self, service):
         """What the suite of stores is told of a bucket in this service."""
         at = place(service)
+        url = "azure://vault/suite" if service == "azurite" else "s3://vault/suite"
         options = {
             **{"ENDPOINT": at["endpoint"], "CA_FILE": at.get("ca")},
-            "ACCESS_KEY_ID": at["access_key"],
+            **{"ACCESS_KEY_ID": at.get("access_key"), "ACCOUNT": at.get("account")},
             "SECRET_KEY": at["secret_key"],
             "SINGLE_WRITER": "yes" if service == "swift" else None,
             "PART_SIZE": "5MiB",
         }
         return {
-            "WALVAULT_TEST_STORE": "s3://vault/suite",
+            "WALVAULT_TEST_STORE": url,
             "CK_TIMEOUT_MULTIPLIER": "4",
             **{f"WALVAULT_TEST_STORE_{name}": value for name, value in options.items() if value},
         }
@@ -299,7 +300,7 @@ def suites_of_stores(directory):
     path = Path(directory) / "check_store"
     if not path.exists():
         return []
-    return [UnitProgram(path, 900, service) for service in ("ceph", "swift")]
+    return [UnitProgram(path, 900, service) for service in NAMES]
 
 
 def find_end_to_end_tests(sandbox, names):
