@@ -137,7 +137,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if answer.cut == 0:
             self._end(answer)
             return
-        self.send_response(answer.status)
+        if "Date" in answer.headers:
+            self.send_response_only(answer.status)
+        else:
+            self.send_response(answer.status)
         for name, value in answer.headers.items():
             self.send_header(name, value)
         if "Content-Length" not in answer.headers:
