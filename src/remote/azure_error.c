@@ -288,7 +288,9 @@ azure_judge_error(
 
 	if (v != HTTP_DONE)
 		return v;
-	if (a->status == 401 || a->status == 403)
+	/* Some of Azure's words about credentials come with another number. */
+	if (a->status == 401 || a->status == 403 ||
+	    strcmp(c->error.code, "InvalidAuthenticationInfo") == 0)
 		return denied_once(c, a, f);
 	if (may_heal(a->status)) {
 		describe(c, a, FAIL_TRANSIENT, f);
