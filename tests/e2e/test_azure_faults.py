@@ -175,6 +175,32 @@ def test_check_finds_out_that_nothing_can_be_written():
     assert "ignores If-None-Match" in result.out, result
 
 
+def test_who_may_not_overwrite_is_told_that_it_exists():
+    # So Azure answers whoever may create and not write.
+    s = Scripted()
+    s.push()
+    s.server.calm()
+    s.server.on("PUT .*/wal/", says(azure_error(403, "UnauthorizedBlobOverwrite")), times=ALWAYS)
+    result = s.push()
+    assert "was there already" in result.err and len(s.wal("PUT")) == 1, result
+
+
+def test_a_listing_in_another_order_is_refused():
+    s = Scripted()
+    for n in range(3):
+        s.push(n)
+
+    def turns(server, request):
+        answer = server.answer(request)
+        blobs = re.findall(rb"<Blob>.*?</Blob>", answer.body)
+        answer.body = answer.body.replace(b"".join(blobs), b"".join(reversed(blobs)))
+        return answer
+
+    s.server.on("^GET .*comp&prefix", turns, times=ALWAYS)
+    result = s.repo.walvault("info").expect((1, 3))
+    assert "does not list in the order of the names" in result.err, result
+
+
 def test_a_lock_is_asked_back():
     s = Scripted(ScriptedAzure(locks=True), lock_mode="COMPLIANCE", lock_for="1d")
     s.push()
