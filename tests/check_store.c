@@ -258,7 +258,7 @@ START_TEST(keys_may_hold_every_printable_character)
 	char want[2048] = "";
 
 	for (int c = ' ' + 1; c < 127; c++) {
-		char key[32], text[8];
+		char key[32], text[16];
 
 		if (c == '/')
 			continue;
