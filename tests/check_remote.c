@@ -3,9 +3,11 @@
 #include <time.h>
 
 #include "ask.h"
+#include "azure.h"
 #include "bearer.h"
 #include "headers.h"
 #include "retry.h"
+#include "s3.h"
 #include "support.h"
 #include "uri.h"
 #include "xml.h"
@@ -254,6 +256,53 @@ START_TEST(what_a_token_service_refuses_is_told_in_its_words)
 }
 END_TEST
 
+/* One option is what the test says; those of another cloud do no harm. */
+static const char *
+endpoint_option(const void *arg, const char *name)
+{
+	if (strcmp(name, "endpoint") == 0)
+		return arg;
+	return strcmp(name, "region") == 0 ? "us-east-1" : NULL;
+}
+
+static uint64_t
+id_at(const char *url, const char *endpoint)
+{
+	struct store_args args = { .name = "test",
+		.url = url,
+		.option = endpoint_option,
+		.option_arg = endpoint };
+	struct fail f = { 0 };
+	struct store *s = *url == 'a' ? azure_open(&args, &f)
+	                              : s3_open(&args, &f);
+	uint64_t id;
+
+	if (s == NULL)
+		ck_abort_msg("%s: %s", url, f.cause);
+	id = s->id;
+	store_free(s);
+	return id;
+}
+
+/* What is remembered of the one must not be taken for the other's. */
+START_TEST(places_of_the_same_name_at_two_services_are_two)
+{
+	static const char one[] = "https://one.blob.example",
+	                  two[] = "https://two.blob.example";
+	static const char *const urls[] = { "azure://vault/x", "s3://vault/x" };
+
+	for (size_t i = 0; i < 2; i++) {
+		uint64_t id = id_at(urls[i], one);
+
+		ck_assert_uint_ne(id, 0);
+		ck_assert_uint_eq(id, id_at(urls[i], one));
+		ck_assert_uint_ne(id, id_at(urls[i], two));
+	}
+	ck_assert_uint_ne(
+	    id_at("azure://vault/x", one), id_at("azure://vault/y", one));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -269,6 +318,7 @@ main(void)
 	        headers_are_found_in_any_case_and_hold_one_line,
 	        a_token_goes_where_nobody_reads_it_on_the_way,
 	        a_token_is_found_in_what_services_and_programs_give,
-	        what_a_token_service_refuses_is_told_in_its_words));
+	        what_a_token_service_refuses_is_told_in_its_words,
+	        places_of_the_same_name_at_two_services_are_two));
 	return run_suite(s);
 }

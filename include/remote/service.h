@@ -38,6 +38,12 @@ struct service_endpoint {
 	char path[512]; /* empty, or "/PATH" without a '/' at its end */
 };
 
+/*
+ * store.id of a URL at a service, of which there may be others with places of
+ * the same name.
+ */
+uint64_t service_id(const struct store_args *args, const char *service);
+
 /* "https://host:port/path".  0, or -1: it is none. */
 int service_endpoint(const struct store_args *args, const char *url,
     struct service_endpoint *e, struct fail *f);

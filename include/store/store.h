@@ -103,7 +103,7 @@ struct store {
 	const struct store_ops *ops;
 	char name[64];  /* as configured, for messages */
 	char url[1024]; /* without secrets */
-	uint64_t id;    /* a hash of the URL, for caches */
+	uint64_t id;    /* a hash of where it is, for caches */
 };
 
 struct store_args {

@@ -177,6 +177,11 @@ azure_open(const struct store_args *args, struct fail *f)
 	if (parse_url(az, args, f) == 0 && set_account(az, args, f) == 0 &&
 	    set_endpoint(az, args, f) == 0 && set_objects(az, args, f) == 0 &&
 	    http_options_read(args, &az->options, f) == 0) {
+		char service[2 * AZURE_URL_MAX];
+
+		(void)snprintf(
+		    service, sizeof service, "%s%s", az->base, az->root);
+		az->store.id = service_id(args, service);
 		az->auth = azure_auth_new(args, az->account, f);
 		az->http = az->auth != NULL ? http_new(&az->options) : NULL;
 		if (az->http != NULL)

@@ -198,6 +198,7 @@ s3_open(const struct store_args *args, struct fail *f)
 	if (parse_url(s, args, f) == 0 && set_region(s, args, f) == 0 &&
 	    set_endpoint(s, args, f) == 0 && set_objects(s, args, f) == 0 &&
 	    http_options_read(args, &s->options, f) == 0) {
+		s->store.id = service_id(args, s->base);
 		s->aws = aws_new(args, f);
 		s->http = s->aws != NULL ? http_new(&s->options) : NULL;
 		if (s->http != NULL)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "service.h"
+#include "sum.h"
 #include "units.h"
 
 int
@@ -104,4 +105,13 @@ service_endpoint(const struct store_args *args, const char *url,
 	(void)snprintf(e->host, sizeof e->host, "%.*s", (int)host_len, host);
 	(void)snprintf(e->path, sizeof e->path, "%.*s", (int)path_len, path);
 	return 0;
+}
+
+uint64_t
+service_id(const struct store_args *args, const char *service)
+{
+	uint64_t two[] = { sum64(args->url, strlen(args->url)),
+		sum64(service, strlen(service)) };
+
+	return sum64(two, sizeof two);
 }

@@ -21,7 +21,9 @@ store_open(const struct store_args *args, struct fail *f)
 		return NULL;
 	(void)snprintf(s->name, sizeof s->name, "%s", args->name);
 	(void)snprintf(s->url, sizeof s->url, "%s", args->url);
-	s->id = sum64(args->url, strlen(args->url));
+	/* Where a URL is not all that says where it is, the driver has. */
+	if (s->id == 0)
+		s->id = sum64(args->url, strlen(args->url));
 	return s;
 }
 
