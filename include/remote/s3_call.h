@@ -4,11 +4,11 @@
 #define WALVAULT_REMOTE_S3_CALL_H
 
 #include "aws.h"
-#include "http.h"
+#include "range.h"
 #include "s3.h"
 
 #define S3_URL_MAX   1024
-#define S3_ETAG_MAX  128
+#define S3_ETAG_MAX  RANGE_ETAG_MAX
 #define S3_HASH_TEXT 65
 
 struct s3 {
@@ -50,10 +50,7 @@ struct s3_call {
 	struct headers headers;  /* besides those of every request; cleared */
 	/* Of a GET whose body is pushed: */
 	struct stream *out;
-	uint64_t off, len;      /* asked for; off 0, len STORE_ALL: no range */
-	uint64_t pushed;        /* of it so far */
-	uint64_t from;          /* of it, by earlier tries */
-	char etag[S3_ETAG_MAX]; /* of the object that it began with */
+	struct range range;
 	/* A success that is none: 0 it is one, 1 it may heal, -1. */
 	int (*check)(
 	    struct s3_call *c, const struct http_answer *a, struct fail *f);

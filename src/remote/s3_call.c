@@ -29,24 +29,6 @@ add_path(const struct s3_call *c, struct buf *b)
 }
 
 static void
-add_range(const struct s3_call *c, struct headers *h)
-{
-	uint64_t from = c->off + c->from;
-	unsigned long long first = from, last;
-
-	if (c->from > 0)
-		headers_add(h, "If-Match", "%s", c->etag);
-	if (from == 0 && c->len == STORE_ALL)
-		return;
-	if (c->len == STORE_ALL || c->len > STORE_ALL - c->off) {
-		headers_add(h, "Range", "bytes=%llu-", first);
-		return;
-	}
-	last = c->off + c->len - 1;
-	headers_add(h, "Range", "bytes=%llu-%llu", first, last);
-}
-
-static void
 body_hash(const struct s3_call *c, char hash[S3_HASH_TEXT])
 {
 	uint8_t sum[SHA256_LEN];
@@ -107,13 +89,12 @@ make(void *arg, struct http_request *r, struct fail *f)
 	r->body_len = c->body_len;
 	r->spool = c->spool;
 	r->out = c->out;
-	r->pushed = &c->pushed;
+	r->pushed = &c->range.pushed;
 	for (size_t i = 0; i < c->headers.n; i++)
 		headers_add_line(&r->headers, c->headers.line[i],
 		    strlen(c->headers.line[i]));
-	c->from = c->pushed;
 	if (c->out != NULL)
-		add_range(c, &r->headers);
+		range_ask(&c->range, &r->headers);
 	f->kind = FAIL_NONE;
 	if (add_path(c, &path) == 0 &&
 	    sign(c, (const char *)path.data, r, f) == 0 &&
@@ -154,39 +135,13 @@ no_object(const struct s3_call *c, const char *why, struct fail *f)
 	return 1;
 }
 
-/* The object that it began with, from where the last request broke off. */
-static int
-check_range(
-    const struct s3_call *c, const struct http_answer *a, struct fail *f)
-{
-	const char *range = headers_get(&a->headers, "Content-Range");
-	unsigned long long first, want = c->off + c->from;
-
-	if (want == 0 && c->len == STORE_ALL)
-		return a->status == 200
-		    ? 0
-		    : no_object(c, "it is not the whole object", f);
-	if (a->status != 206 || range == NULL ||
-	    sscanf(range, "bytes %llu-", &first) != 1 || first != want)
-		return no_object(c, "it is not the range asked for", f);
-	return 0;
-}
-
 int
 s3_accept_object(void *arg, const struct http_answer *a, struct fail *f)
 {
 	struct s3_call *c = arg;
-	const char *etag = headers_get(&a->headers, "ETag");
-	struct fail ignored;
 
 	(void)f;
-	if (etag == NULL || is_html(a) || check_range(c, a, &ignored) != 0 ||
-	    (headers_get(&a->headers, "Content-Length") == NULL &&
-	        headers_get(&a->headers, "Transfer-Encoding") == NULL) ||
-	    (c->from > 0 && strcmp(etag, c->etag) != 0))
-		return 1;
-	(void)snprintf(c->etag, sizeof c->etag, "%s", etag);
-	return 0;
+	return is_html(a) ? 1 : range_accept(&c->range, a);
 }
 
 /* A success that is none. */
@@ -203,9 +158,9 @@ check_success(struct s3_call *c, const struct http_answer *a, struct fail *f)
 		       1;
 	}
 	if (a->body.len > 0 || s3_accept_object(c, a, f) != 0) {
-		int rc = check_range(c, a, f);
+		const char *why = range_check(&c->range, a);
 
-		return rc != 0 ? rc : no_object(c, "it is no object", f);
+		return no_object(c, why != NULL ? why : "it is no object", f);
 	}
 	return 0;
 }

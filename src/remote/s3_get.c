@@ -31,8 +31,7 @@ s3_get(struct store *store, const char *key, uint64_t off, uint64_t len,
 		.action = "s3:GetObject",
 		.key = key,
 		.out = out,
-		.off = off,
-		.len = len };
+		.range = { .off = off, .len = len } };
 	struct store_info info;
 	int rc;
 
