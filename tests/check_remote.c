@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* The parts that remote stores are made of, without a network. */
+#include "ask.h"
 #include "headers.h"
 #include "retry.h"
 #include "support.h"
@@ -159,6 +160,25 @@ START_TEST(headers_are_found_in_any_case_and_hold_one_line)
 }
 END_TEST
 
+START_TEST(a_token_goes_where_nobody_reads_it_on_the_way)
+{
+	static const char *const private[] = { "https://example.com/x",
+		"http://127.0.0.1:8080/x", "http://127.1.2.3",
+		"http://localhost/", "http://localhost:50342/oauth2",
+		"http://[::1]:1/x", "http://169.254.169.254/latest",
+		"http://169.254.170.2/v2" };
+	static const char *const open[] = { "http://example.com/x",
+		"http://127.0.0.1.example.com/", "http://127.example.com",
+		"http://localhost.example.com", "http://169.254.169.2540/",
+		"http://10.0.0.1/", "ftp://127.0.0.1/", "127.0.0.1", "" };
+
+	for (size_t i = 0; i < sizeof private / sizeof private[0]; i++)
+		ck_assert_msg(ask_is_private(private[i]), "%s", private[i]);
+	for (size_t i = 0; i < sizeof open / sizeof open[0]; i++)
+		ck_assert_msg(!ask_is_private(open[i]), "%s", open[i]);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -171,6 +191,7 @@ main(void)
 	add_tests(s, "text",
 	    TESTS(what_is_encoded_is_decoded, a_document_gives_its_leaves,
 	        what_is_no_xml_is_told,
-	        headers_are_found_in_any_case_and_hold_one_line));
+	        headers_are_found_in_any_case_and_hold_one_line,
+	        a_token_goes_where_nobody_reads_it_on_the_way));
 	return run_suite(s);
 }

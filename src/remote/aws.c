@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "ask.h"
 #include "aws_source.h"
 #include "io.h"
 #include "keyed.h"
@@ -246,12 +247,7 @@ aws_new(const struct store_args *args, struct fail *f)
 		aws_free(a);
 		return NULL;
 	}
-	a->options = (struct http_options){ .verify = true,
-		.connect_ms = 2000,
-		.answer_ms = 10000,
-		.stall_ms = 10000,
-		.retry_ms = 15000,
-		.deadline = args->deadline };
+	a->options = ask_options(args->deadline);
 	return a;
 }
 

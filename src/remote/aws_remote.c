@@ -4,14 +4,11 @@
  * machine's ("IMDSv2" in the Amazon EC2 User Guide, "Container credential
  * provider" in the AWS SDKs Reference Guide).
  */
-#include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "aws_request.h"
-#include "io.h"
 #include "keyed.h"
 
 #define MACHINE       "http://169.254.169.254"
@@ -27,42 +24,6 @@ variable(const char *name)
 }
 
 int
-aws_read_token(const char *path, char *out, size_t cap, struct fail *f)
-{
-	struct buf b = { 0 };
-	int rc = io_read_file(AT_FDCWD, path, cap - 1, &b, f);
-
-	if (rc == 1)
-		rc = fail_set(f, FAIL_CONFIG, path, "no such file");
-	if (rc == 0) {
-		while (b.len > 0 && b.data[b.len - 1] <= ' ')
-			b.len--;
-		(void)snprintf(
-		    out, cap, "%.*s", (int)b.len, (const char *)b.data);
-	}
-	if (b.data != NULL)
-		wipe(b.data, b.len);
-	buf_clear(&b);
-	return rc;
-}
-
-/* A token goes only where nobody on the way can read it. */
-static bool
-is_private(const char *url)
-{
-	static const char *const hosts[] = { "http://127.", "http://localhost",
-		"http://[::1]", "http://169.254.170.2", "http://169.254.170.23",
-		"http://[fd00:ec2::23]" };
-
-	if (strncmp(url, "https://", 8) == 0)
-		return true;
-	for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++)
-		if (strncmp(url, hosts[i], strlen(hosts[i])) == 0)
-			return true;
-	return false;
-}
-
-int
 aws_from_container(struct aws *a, struct aws_credentials *out, struct fail *f)
 {
 	const char *relative = variable(
@@ -70,9 +31,9 @@ aws_from_container(struct aws *a, struct aws_credentials *out, struct fail *f)
 	const char *full = variable("AWS_CONTAINER_CREDENTIALS_FULL_URI");
 	const char *file = variable("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
 	const char *given = variable("AWS_CONTAINER_AUTHORIZATION_TOKEN");
-	struct aws_request r = { .method = "GET",
+	struct ask r = { .method = "GET",
 		.what = "the container's credentials" };
-	char token[AWS_TOKEN_MAX] = "", url[2048];
+	char token[ASK_TOKEN_MAX] = "", url[2048];
 	int rc = 0;
 
 	if (relative == NULL && full == NULL)
@@ -81,13 +42,13 @@ aws_from_container(struct aws *a, struct aws_credentials *out, struct fail *f)
 	(void)snprintf(url, sizeof url, "%s%s",
 	    relative != NULL ? CONTAINER : "",
 	    relative != NULL ? relative : full);
-	if (!is_private(url))
+	if (!ask_is_private(url))
 		return fail_set(f, FAIL_CONFIG, r.what,
 		    "AWS_CONTAINER_CREDENTIALS_FULL_URI is neither https nor "
 		    "of this host");
 	r.url = url;
 	if (file != NULL)
-		rc = aws_read_token(file, token, sizeof token, f);
+		rc = ask_read_token(file, token, sizeof token, f);
 	else if (given != NULL)
 		rc = aws_set(token, sizeof token, given, r.what, f);
 	if (rc == 0 && token[0] != '\0')
@@ -97,7 +58,7 @@ aws_from_container(struct aws *a, struct aws_credentials *out, struct fail *f)
 	if (rc == 0)
 		rc = aws_parse_json(&r.answer.body, r.what, out, f);
 	wipe(token, sizeof token);
-	aws_request_clear(&r);
+	ask_clear(&r);
 	return rc;
 }
 
@@ -107,7 +68,7 @@ machine_session(
     struct aws *a, const char *base, char *token, size_t cap, struct fail *f)
 {
 	char url[256];
-	struct aws_request r = { .method = "PUT",
+	struct ask r = { .method = "PUT",
 		.what = "the machine's credentials",
 		.url = url,
 		.optional = true };
@@ -120,16 +81,16 @@ machine_session(
 	if (rc == 0)
 		(void)snprintf(token, cap, "%.*s", (int)r.answer.body.len,
 		    (const char *)r.answer.body.data);
-	aws_request_clear(&r);
+	ask_clear(&r);
 	return rc;
 }
 
 /* One question in that session, below base. */
 static int
-ask_machine(struct aws *a, const char *url, const char *token,
-    struct aws_request *r, struct fail *f)
+ask_machine(struct aws *a, const char *url, const char *token, struct ask *r,
+    struct fail *f)
 {
-	*r = (struct aws_request){
+	*r = (struct ask){
 		.method = "GET", .what = "the machine's credentials", .url = url
 	};
 	headers_add(&r->headers, "X-aws-ec2-metadata-token", "%s", token);
@@ -142,7 +103,7 @@ aws_from_machine(struct aws *a, struct aws_credentials *out, struct fail *f)
 	const char *off = variable("AWS_EC2_METADATA_DISABLED");
 	const char *base = variable("AWS_EC2_METADATA_SERVICE_ENDPOINT");
 	char token[1024] = "", url[1024];
-	struct aws_request r = { 0 };
+	struct ask r = { 0 };
 	int rc;
 
 	if (off != NULL && strcasecmp(off, "true") == 0)
@@ -164,13 +125,13 @@ aws_from_machine(struct aws *a, struct aws_credentials *out, struct fail *f)
 			len = (size_t)(end - roles);
 		(void)snprintf(url, sizeof url, "%.200s%s%.*s", base,
 		    MACHINE_ROLES, (int)(len < 256 ? len : 256), roles);
-		aws_request_clear(&r);
+		ask_clear(&r);
 		rc = ask_machine(a, url, token, &r, f);
 	}
 	if (rc == 0)
 		rc = aws_parse_json(
 		    &r.answer.body, "the machine's credentials", out, f);
 	wipe(token, sizeof token);
-	aws_request_clear(&r);
+	ask_clear(&r);
 	return rc;
 }

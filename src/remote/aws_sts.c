@@ -17,22 +17,6 @@
 
 #define STS_VERSION "2011-06-15"
 
-static int
-make(void *arg, struct http_request *h, struct fail *f)
-{
-	const struct aws_request *r = arg;
-
-	h->method = r->method;
-	h->body = r->body;
-	h->body_len = r->body != NULL ? strlen(r->body) : 0;
-	for (size_t i = 0; i < r->headers.n; i++)
-		headers_add_line(&h->headers, r->headers.line[i],
-		    strlen(r->headers.line[i]));
-	if (buf_append(&h->url, r->url, strlen(r->url) + 1) == 0)
-		return 0;
-	return fail_set(f, FAIL_INTERNAL, r->what, "out of memory");
-}
-
 struct sts_error {
 	char code[64], message[256];
 };
@@ -49,60 +33,25 @@ take_error(void *arg, const char *path, const char *text)
 	return 0;
 }
 
-static enum http_verdict
-judge(void *arg, const struct http_answer *a, struct fail *f)
+static void
+tell(const struct buf *document, char *out, size_t cap)
 {
-	const struct aws_request *r = arg;
 	struct sts_error e = { .code = "" };
 	struct fail ignored;
-	bool heals = a->status == 429 || a->status == 408 || a->status >= 500;
 
-	if (a->status >= 200 && a->status <= 299)
-		return HTTP_DONE;
-	if (r->optional && (a->status == 404 || a->status == 405))
-		return HTTP_NO;
-	if (a->body.len > 0)
-		(void)xml_parse((const char *)a->body.data, a->body.len,
-		    r->what, take_error, &e, &ignored);
-	(void)fail_set(f, heals ? FAIL_TRANSIENT : FAIL_DENIED, r->what,
-	    "answered %d%s%s%s%s", a->status, e.code[0] != '\0' ? " " : "",
-	    e.code, e.message[0] != '\0' ? ": " : "", e.message);
-	return heals ? HTTP_AGAIN : HTTP_FAILED;
+	(void)xml_parse((const char *)document->data, document->len, "",
+	    take_error, &e, &ignored);
+	(void)snprintf(out, cap, "%s%s%s", e.code,
+	    e.message[0] != '\0' ? ": " : "", e.message);
 }
 
 int
-aws_request(struct aws *a, struct aws_request *r, struct fail *f)
+aws_request(struct aws *a, struct ask *r, struct fail *f)
 {
-	struct http_exchange x = {
-		.object = r->what, .make = make, .judge = judge, .arg = r
-	};
-	struct http_request once = { 0 };
-	int rc;
-
 	if (a->http == NULL)
 		a->http = http_new(&a->options);
-	if (a->http == NULL || r->headers.failed)
-		return fail_set(f, FAIL_INTERNAL, r->what, "out of memory");
-	if (!r->optional)
-		return http_run(a->http, &x, &r->answer, f);
-	/* Most machines are no cloud's: nobody waits for what is not there. */
-	rc = make(r, &once, f);
-	if (rc == 0)
-		rc = http_try(a->http, &once, r->what, &r->answer, f);
-	headers_clear(&once.headers);
-	buf_clear(&once.url);
-	if (rc == 0)
-		rc = judge(r, &r->answer, f) == HTTP_DONE ? 0 : 1;
-	return rc != 0 ? 1 : 0;
-}
-
-void
-aws_request_clear(struct aws_request *r)
-{
-	if (r->answer.body.data != NULL)
-		wipe(r->answer.body.data, r->answer.body.len);
-	http_answer_clear(&r->answer);
-	headers_clear(&r->headers);
+	r->tell = tell;
+	return ask(a->http, r, f);
 }
 
 /* The credentials in an answer of either kind. */
@@ -152,8 +101,8 @@ sts_endpoint(const struct aws *a, char *out, size_t cap)
 }
 
 static int
-sign(const struct aws *a, const struct aws_credentials *own,
-    struct aws_request *r, struct fail *f)
+sign(const struct aws *a, const struct aws_credentials *own, struct ask *r,
+    struct fail *f)
 {
 	struct sigv4 by = { .access_key = own->access_key,
 		.secret_key = own->secret_key,
@@ -193,7 +142,7 @@ ask_sts(struct aws *a, const struct aws_credentials *own, struct buf *form,
     struct aws_credentials *out, struct fail *f)
 {
 	char endpoint[512], url[520];
-	struct aws_request r = { .method = "POST", .url = url };
+	struct ask r = { .method = "POST", .url = url };
 	int rc;
 
 	r.what = own != NULL ? "assume the role" : "the web identity's role";
@@ -212,7 +161,7 @@ ask_sts(struct aws *a, const struct aws_credentials *own, struct buf *form,
 	        out->access_key[0] == '\0' || out->secret_key[0] == '\0'))
 		rc = fail_set(
 		    f, FAIL_TRANSIENT, r.what, "the answer has no credentials");
-	aws_request_clear(&r);
+	ask_clear(&r);
 	return rc;
 }
 
@@ -265,14 +214,14 @@ aws_from_web_identity(
 {
 	const char *file = getenv("AWS_WEB_IDENTITY_TOKEN_FILE");
 	const char *role = getenv("AWS_ROLE_ARN");
-	char token[AWS_TOKEN_MAX];
+	char token[ASK_TOKEN_MAX];
 	struct buf form = { 0 };
 	int rc;
 
 	if (file == NULL || role == NULL || *file == '\0' || *role == '\0')
 		return 1;
 	(void)snprintf(out->source, sizeof out->source, "the web identity");
-	if (aws_read_token(file, token, sizeof token, f) != 0)
+	if (ask_read_token(file, token, sizeof token, f) != 0)
 		return -1;
 	if (begin_form(&form, "AssumeRoleWithWebIdentity", role) != 0 ||
 	    add(&form, "&WebIdentityToken=", token) != 0 ||
