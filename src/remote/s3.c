@@ -8,57 +8,18 @@
 #include "io.h"
 #include "keyed.h"
 #include "s3_call.h"
-#include "units.h"
-
-static int
-bad(const struct store_args *args, const char *option, const char *why,
-    struct fail *f)
-{
-	return fail_set(f, FAIL_CONFIG, args->name, "%s: %s", option, why);
-}
-
-static int
-copy(const struct store_args *args, const char *option, const char *value,
-    char *out, size_t cap, struct fail *f)
-{
-	if (strlen(value) >= cap)
-		return bad(args, option, "the value is too long", f);
-	(void)snprintf(out, cap, "%s", value);
-	return 0;
-}
-
-static int
-copy_option(const struct store_args *args, const char *option, char *out,
-    size_t cap, struct fail *f)
-{
-	return copy(args, option, store_option(args, option, ""), out, cap, f);
-}
+#include "service.h"
 
 /* s3://BUCKET/PREFIX */
 static int
 parse_url(struct s3 *s, const struct store_args *args, struct fail *f)
 {
-	static const char letters[] =
-	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-	    "._-";
-	const char *bucket = args->url + strlen("s3://");
-	size_t len = strcspn(bucket, "/");
-	const char *prefix = bucket + len + strspn(bucket + len, "/");
-	size_t prefix_len = strlen(prefix);
+	struct service_place place = { .name = "" };
 
-	while (prefix_len > 0 && prefix[prefix_len - 1] == '/')
-		prefix_len--;
-	if (len < 3 || len >= sizeof s->bucket ||
-	    strspn(bucket, letters) < len ||
-	    prefix_len + 2 > sizeof s->prefix) {
-		(void)fail_set(
-		    f, FAIL_CONFIG, args->url, "not the address of a bucket");
+	if (service_place(args, &place, f) != 0)
 		return fail_hint(f, "write s3://BUCKET or s3://BUCKET/PREFIX");
-	}
-	(void)snprintf(s->bucket, sizeof s->bucket, "%.*s", (int)len, bucket);
-	if (prefix_len > 0)
-		(void)snprintf(s->prefix, sizeof s->prefix, "%.*s/",
-		    (int)prefix_len, prefix);
+	(void)snprintf(s->bucket, sizeof s->bucket, "%s", place.name);
+	(void)snprintf(s->prefix, sizeof s->prefix, "%s", place.prefix);
 	return 0;
 }
 
@@ -97,33 +58,18 @@ static int
 set_endpoint(struct s3 *s, const struct store_args *args, struct fail *f)
 {
 	char endpoint[S3_URL_MAX];
-	const char *host, *path;
-	size_t scheme, host_len, path_len;
+	struct service_endpoint e;
 	bool virtual;
 
 	choose_endpoint(s, args, endpoint, sizeof endpoint);
-	scheme = strncmp(endpoint, "https://", 8) == 0 ? 8
-	    : strncmp(endpoint, "http://", 7) == 0     ? 7
-	                                               : 0;
-	host = endpoint + scheme;
-	host_len = strcspn(host, "/");
-	path = host + host_len;
-	path_len = strlen(path);
-	while (path_len > 0 && path[path_len - 1] == '/')
-		path_len--;
-	if (scheme == 0 || host_len == 0 || host_len > 250 ||
-	    memchr(host, '@', host_len) != NULL || strchr(path, '?') != NULL) {
-		(void)fail_set(f, FAIL_CONFIG, args->name,
-		    "endpoint: not an address of a service");
-		return fail_hint(f, "write https://HOST or https://HOST:PORT");
-	}
+	if (service_endpoint(args, endpoint, &e, f) != 0)
+		return -1;
 	virtual = in_host(s, args, endpoint);
-	(void)snprintf(s->host, sizeof s->host, "%s%s%.*s",
-	    virtual ? s->bucket : "", virtual ? "." : "", (int)host_len, host);
-	(void)snprintf(
-	    s->base, sizeof s->base, "%.*s%s", (int)scheme, endpoint, s->host);
-	(void)snprintf(s->root, sizeof s->root, "%.*s/%s%s", (int)path_len,
-	    path, virtual ? "" : s->bucket, virtual ? "" : "/");
+	(void)snprintf(s->host, sizeof s->host, "%s%s%s",
+	    virtual ? s->bucket : "", virtual ? "." : "", e.host);
+	(void)snprintf(s->base, sizeof s->base, "%s%s", e.scheme, s->host);
+	(void)snprintf(s->root, sizeof s->root, "%s/%s%s", e.path,
+	    virtual ? "" : s->bucket, virtual ? "" : "/");
 	return 0;
 }
 
@@ -133,7 +79,7 @@ set_region(struct s3 *s, const struct store_args *args, struct fail *f)
 	const char *region = store_option(args, "region", NULL);
 
 	if (region != NULL)
-		return copy(
+		return service_copy(
 		    args, "region", region, s->region, sizeof s->region, f);
 	if (aws_region(args, s->region, sizeof s->region, f) != 0)
 		return -1;
@@ -152,7 +98,7 @@ read_sse_key(struct s3 *s, const struct store_args *args, struct fail *f)
 	int rc;
 
 	if (path == NULL)
-		return bad(args, "sse",
+		return service_bad(args, "sse",
 		    "customer needs sse_key_file, a file of 32 bytes", f);
 	rc = io_read_file(AT_FDCWD, path, 4096, &b, f);
 	if (rc == 1)
@@ -178,16 +124,16 @@ set_encryption(struct s3 *s, const struct store_args *args, struct fail *f)
 
 	if (strcmp(sse, "customer") == 0) {
 		if (strncmp(s->base, "https://", 8) != 0)
-			return bad(args, "sse",
+			return service_bad(args, "sse",
 			    "customer needs an endpoint of https", f);
 		return read_sse_key(s, args, f);
 	}
 	if (strcmp(sse, "none") == 0)
 		return 0;
-	if (copy(args, "sse", sse, s->sse, sizeof s->sse, f) != 0)
+	if (service_copy(args, "sse", sse, s->sse, sizeof s->sse, f) != 0)
 		return -1;
 	return strcmp(sse, "aws:kms") == 0
-	    ? copy_option(
+	    ? service_option(
 	          args, "sse-key-id", s->sse_key_id, sizeof s->sse_key_id, f)
 	    : 0;
 }
@@ -195,25 +141,20 @@ set_encryption(struct s3 *s, const struct store_args *args, struct fail *f)
 static int
 set_objects(struct s3 *s, const struct store_args *args, struct fail *f)
 {
-	const char *lock = store_option(args, "lock-mode", "none"), *why;
-	uint64_t v = 0;
+	const char *lock = store_option(args, "lock-mode", "none");
 
-	(void)units_parse(
-	    store_option(args, "part-size", "16MiB"), UNITS_BYTES, &v, &why);
-	s->part_size = (size_t)v;
-	(void)units_parse(
-	    store_option(args, "lock-for", "7d"), UNITS_MS, &v, &why);
-	s->lock_ms = (int64_t)v;
+	s->part_size = (size_t)service_bytes(args, "part-size", "16MiB");
+	s->lock_ms = service_ms(args, "lock-for", "7d");
 	if (strcmp(lock, "none") != 0)
 		(void)snprintf(s->lock_mode, sizeof s->lock_mode, "%s", lock);
 	s->single_writer = strcmp(store_option(args, "single-writer", "no"),
 	                       "yes") == 0;
-	if (copy_option(args, "storage-class", s->storage_class,
+	if (service_option(args, "storage-class", s->storage_class,
 	        sizeof s->storage_class, f) != 0 ||
-	    copy_option(args, "wal-storage-class", s->wal_storage_class,
+	    service_option(args, "wal-storage-class", s->wal_storage_class,
 	        sizeof s->wal_storage_class, f) != 0 ||
-	    copy_option(args, "tags", s->tags, sizeof s->tags, f) != 0 ||
-	    copy(args, "spool-dir",
+	    service_option(args, "tags", s->tags, sizeof s->tags, f) != 0 ||
+	    service_copy(args, "spool-dir",
 	        args->spool_dir != NULL ? args->spool_dir : "", s->spool_dir,
 	        sizeof s->spool_dir, f) != 0)
 		return -1;

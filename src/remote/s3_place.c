@@ -4,12 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "probe.h"
 #include "s3_call.h"
 #include "uri.h"
 #include "xml.h"
-
-#define PROBE_KEY  ".walvault-probe"
-#define PROBE_TEXT "whether keys are written once is tried here\n"
 
 int
 s3_settle(struct store *store, const char *key, struct fail *f)
@@ -20,38 +18,14 @@ s3_settle(struct store *store, const char *key, struct fail *f)
 	return s3_stat(store, key, &info, f);
 }
 
-static int
-put_probe(struct store *store, struct fail *f)
-{
-	struct store_attrs attrs = { .kind = STORE_NOTE };
-	struct stream *put = s3_put(store, PROBE_KEY, &attrs, f);
-	int rc = put == NULL ? -1 : 0;
-
-	if (rc == 0)
-		rc = stream_write(put, PROBE_TEXT, sizeof PROBE_TEXT - 1, f);
-	if (rc == 0)
-		rc = stream_finish(put, f);
-	stream_free(put);
-	return rc;
-}
-
-/*
- * A service that takes If-None-Match and does not care would lose WAL: one
- * that is told twice to make the same object must refuse once.  The object
- * stays; nobody needs the right to delete it.
- */
 int
 s3_probe(struct store *store, struct fail *f)
 {
 	struct s3 *s = (struct s3 *)store;
-	int rc = put_probe(store, f);
+	int rc = probe_twice(store, f);
 
-	if (rc == 0)
-		rc = put_probe(store, f);
-	if (rc == 1)
-		return 0;
-	if (rc < 0 || s->single_writer)
-		return rc;
+	if (rc <= 0 || s->single_writer)
+		return rc < 0 ? -1 : 0;
 	(void)fail_set(f, FAIL_CONFIG, store->url,
 	    "the service overwrites an object that was to be made only if "
 	    "there is none (it ignores If-None-Match)");

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "keyed.h"
+#include "probe.h"
 #include "s3_put.h"
 
 int
@@ -128,39 +129,6 @@ put_write(struct stream *stream, const void *bytes, size_t len, struct fail *f)
 	return 0;
 }
 
-/* Compares what is there with what was put. */
-struct compare {
-	struct stream stream;
-	struct sha256 *sum;
-};
-
-static int
-compare_write(
-    struct stream *stream, const void *bytes, size_t len, struct fail *f)
-{
-	(void)f;
-	sha256_update(((struct compare *)stream)->sum, bytes, len);
-	return 0;
-}
-
-/* Is the object under the key ours?  0 yes, 1 no (or none), -1. */
-static int
-is_ours(struct s3_put *p, struct fail *f)
-{
-	static const struct stream_ops ops = { .write = compare_write };
-	struct compare x = { .stream.ops = &ops, .sum = sha256_new() };
-	char there[SHA256_TEXT], ours[SHA256_TEXT];
-	int rc;
-
-	if (x.sum == NULL)
-		return fail_set(f, FAIL_INTERNAL, p->key, "out of memory");
-	rc = s3_get(&p->s3->store, p->key, 0, STORE_ALL, &x.stream, f);
-	sha256_text(x.sum, there);
-	sha256_text(p->sum, ours);
-	sha256_free(x.sum);
-	return rc != 0 ? rc : strcmp(there, ours) == 0 ? 0 : 1;
-}
-
 static int
 check_put(struct s3_call *c, const struct http_answer *a, struct fail *f)
 {
@@ -222,7 +190,7 @@ put_whole(struct s3_put *p, bool conditional, struct fail *f)
 		rc = not_conditional(&c, f);
 	/* An earlier try whose answer was lost may have been a success. */
 	if (rc == 1 && (c.tries > 1 || c.answer.resent))
-		rc = is_ours(p, f);
+		rc = probe_same(&p->s3->store, p->key, p->sum, f);
 	s3_call_clear(&c);
 	return rc == 0 ? s3_put_check_lock(p, f) : rc;
 }
@@ -237,7 +205,7 @@ put_alone(struct s3_put *p, struct fail *f)
 		return rc == 0 ? 1 : -1;
 	if (put_whole(p, false, f) != 0)
 		return -1;
-	rc = is_ours(p, f);
+	rc = probe_same(&p->s3->store, p->key, p->sum, f);
 	return rc <= 0
 	    ? rc
 	    : fail_set(f, FAIL_TRANSIENT, p->key,
