@@ -2,6 +2,7 @@
 /* store-http.so: the stores that are reached by HTTP.  See module.h. */
 #include <string.h>
 
+#include "gcs.h"
 #include "module.h"
 #include "s3.h"
 
@@ -10,6 +11,8 @@ open_store(const struct store_args *args, struct fail *f)
 {
 	if (strncmp(args->url, "s3://", 5) == 0)
 		return s3_open(args, f);
+	if (strncmp(args->url, "gs://", 5) == 0)
+		return gcs_open(args, f);
 	(void)fail_set(f, FAIL_CONFIG, args->url, "no driver for it here");
 	return NULL;
 }

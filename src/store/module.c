@@ -10,10 +10,11 @@
 #include "io.h"
 #include "module.h"
 
-#define TEXT(x)     #x
-#define TEXT_OF(x)  TEXT(x)
-#define TABLE_NAME  TEXT_OF(STORE_MODULE_TABLE)
-#define SCHEME_HINT "write file:///absolute/path, s3://BUCKET/PREFIX"
+#define TEXT(x)    #x
+#define TEXT_OF(x) TEXT(x)
+#define TABLE_NAME TEXT_OF(STORE_MODULE_TABLE)
+#define SCHEME_HINT \
+	"write file:///absolute/path, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX"
 
 static const struct scheme {
 	const char *begin; /* of the URL */
@@ -21,6 +22,7 @@ static const struct scheme {
 	const char *packages; /* of Debian, with what it loads */
 } schemes[] = {
 	{ "s3://", "store-http.so", "libcurl4 libexpat1 libjansson4 libssl3" },
+	{ "gs://", "store-http.so", "libcurl4 libexpat1 libjansson4 libssl3" },
 };
 
 static const struct scheme *
