@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* The parts that remote stores are made of, without a network. */
+#include <time.h>
+
 #include "ask.h"
+#include "bearer.h"
 #include "headers.h"
 #include "retry.h"
 #include "support.h"
@@ -179,6 +182,78 @@ START_TEST(a_token_goes_where_nobody_reads_it_on_the_way)
 }
 END_TEST
 
+START_TEST(a_token_is_found_in_what_services_and_programs_give)
+{
+	static const struct {
+		const char *text, *token;
+		int64_t from, in;
+	} tries[] = { { "{\"access_token\":\"a.b\",\"expires_in\":\"3599\","
+		        "\"expires_on\":\"1900000000\"}",
+		          "a.b", 1900000000, 0 },
+		{ "{\"access_token\":\"a.b\",\"expires_in\":3599}", "a.b", 0,
+		    3599 },
+		{ "{\"accessToken\":\"c\",\"expires_on\":1900000000,"
+		  "\"expiresOn\":\"2030-03-17 18:46:40.000000\"}",
+		    "c", 1900000000, 0 },
+		{ "ya29.alone-_~+/=\n", "ya29.alone-_~+/=", 0, 0 },
+		{ "{\"access_token\":\"a b\"}", NULL, 0, 0 },
+		{ "{\"error\":\"no\"}", NULL, 0, 0 }, { "", NULL, 0, 0 },
+		{ "<html>log in</html> please", NULL, 0, 0 },
+		{ "\n", NULL, 0, 0 } };
+	static struct bearer b;
+
+	for (size_t i = 0; i < sizeof tries / sizeof tries[0]; i++) {
+		struct buf text = { 0 };
+		struct fail f = { 0 };
+		int64_t now = time(NULL);
+		int rc;
+
+		ck_assert_int_eq(
+		    buf_append(&text, tries[i].text, strlen(tries[i].text)), 0);
+		rc = bearer_parse(&text, "giver", &b, &f);
+		buf_clear(&text);
+		if (tries[i].token == NULL) {
+			ck_assert_int_eq(rc, -1);
+			assert_failed(&f, FAIL_DENIED);
+			continue;
+		}
+		ck_assert_int_eq(rc, 0);
+		ck_assert_str_eq(b.token, tries[i].token);
+		if (tries[i].in > 0)
+			b.expires -= now;
+		ck_assert_int_ge(b.expires, tries[i].from + tries[i].in);
+		ck_assert_int_le(b.expires, tries[i].from + tries[i].in + 10);
+		if (tries[i].from + tries[i].in == 0)
+			ck_assert_int_eq(b.expires, 0);
+	}
+}
+END_TEST
+
+START_TEST(what_a_token_service_refuses_is_told_in_its_words)
+{
+	static const char *const tries[][2] = {
+		{ "{\"error\":\"invalid_client\",\"error_description\":"
+		  "\"AADSTS700024: expired.\\r\\nTrace ID: x\"}",
+		    "invalid_client: AADSTS700024: expired." },
+		{ "{\"error\":{\"code\":403,\"message\":\"not yours\"}}",
+		    "not yours" },
+		{ "{\"error\":\"invalid_grant\"}", "invalid_grant" },
+		{ "<html></html>", "" }, { "[]", "" }
+	};
+
+	for (size_t i = 0; i < sizeof tries / sizeof tries[0]; i++) {
+		struct buf text = { 0 };
+		char out[64];
+
+		ck_assert_int_eq(
+		    buf_append(&text, tries[i][0], strlen(tries[i][0])), 0);
+		bearer_tell(&text, out, sizeof out);
+		ck_assert_str_eq(out, tries[i][1]);
+		buf_clear(&text);
+	}
+}
+END_TEST
+
 int
 main(void)
 {
@@ -192,6 +267,8 @@ main(void)
 	    TESTS(what_is_encoded_is_decoded, a_document_gives_its_leaves,
 	        what_is_no_xml_is_told,
 	        headers_are_found_in_any_case_and_hold_one_line,
-	        a_token_goes_where_nobody_reads_it_on_the_way));
+	        a_token_goes_where_nobody_reads_it_on_the_way,
+	        a_token_is_found_in_what_services_and_programs_give,
+	        what_a_token_service_refuses_is_told_in_its_words));
 	return run_suite(s);
 }
