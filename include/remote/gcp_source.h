@@ -3,7 +3,7 @@
 #ifndef WALVAULT_REMOTE_GCP_SOURCE_H
 #define WALVAULT_REMOTE_GCP_SOURCE_H
 
-#include "ask.h"
+#include "bearer.h"
 #include "gcp.h"
 
 #define GCP_TOKEN_MAX ((size_t)ASK_TOKEN_MAX)
@@ -15,8 +15,7 @@
 #define GCP_SCOPE_ALL "https://www.googleapis.com/auth/cloud-platform"
 
 struct gcp_token {
-	char text[GCP_TOKEN_MAX];
-	int64_t expires;            /* seconds of 1970; 0: not known */
+	struct bearer bearer;
 	char account[GCP_TEXT_MAX]; /* for messages */
 	char source[128];           /* the same */
 };
@@ -59,7 +58,7 @@ struct gcp_file {
 /* One source.  0 it has a token, 1 it is not set up here, -1. */
 typedef int gcp_source(struct gcp *g, struct gcp_token *out, struct fail *f);
 
-gcp_source gcp_from_command, gcp_from_machine;
+gcp_source gcp_from_machine;
 
 /* Of a credentials file.  0 or -1. */
 int gcp_from_file(
@@ -79,13 +78,6 @@ int gcp_request(struct gcp *g, struct ask *r, struct fail *f);
 /* A form is sent, and a token is the answer.  0 or -1. */
 int gcp_request_token(
     struct gcp *g, struct ask *r, struct gcp_token *out, struct fail *f);
-
-/*
- * A token as JSON: access_token or token or accessToken, with expires_in or
- * expireTime or token_expiry.  0 or -1.
- */
-int gcp_parse_token(const void *bytes, size_t len, const char *what,
-    struct gcp_token *out, struct fail *f);
 
 /* Append "&NAME=VALUE", encoded; the first without its "&".  0 or -1. */
 int gcp_form_add(struct buf *form, const char *name, const char *value);

@@ -8,16 +8,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "command.h"
 #include "gcp_source.h"
-#include "io.h"
 #include "keyed.h"
 #include "log.h"
 
 /* Another is asked for so long before one ends. */
 #define EARLY_S 300
-
-#define COMMAND_MS 30000
 
 static const char *
 variable(const char *name)
@@ -27,38 +23,14 @@ variable(const char *name)
 	return value != NULL && *value != '\0' ? value : NULL;
 }
 
-int
-gcp_from_command(struct gcp *g, struct gcp_token *out, struct fail *f)
+static int
+from_command(struct gcp *g, struct gcp_token *out, struct fail *f)
 {
-	static const char what[] = "credential_command";
-	struct deadline end = deadline_in(COMMAND_MS);
-	struct buf b = { 0 };
-	size_t len;
-	int rc;
-
 	if (g->command == NULL)
 		return 1;
-	(void)snprintf(out->source, sizeof out->source, "%s", what);
-	if (g->options.deadline.at_ms != 0 &&
-	    g->options.deadline.at_ms < end.at_ms)
-		end = g->options.deadline;
-	rc = command_run(what, g->command, end, 2 * GCP_TOKEN_MAX, &b, f);
-	/* "gcloud auth print-access-token" prints nothing but the token. */
-	for (len = 0; rc == 0 && len < b.len && b.data[len] > ' ';)
-		len++;
-	if (rc == 0 && b.len > 0 && b.data[0] == '{')
-		rc = gcp_parse_token(b.data, b.len, what, out, f);
-	else if (rc == 0 && (len == 0 || len >= sizeof out->text))
-		rc = fail_set(f, FAIL_DENIED, what,
-		    "it gave no token: it prints one, or JSON with "
-		    "access_token and expires_in");
-	else if (rc == 0)
-		(void)snprintf(out->text, sizeof out->text, "%.*s", (int)len,
-		    (const char *)b.data);
-	if (b.data != NULL)
-		wipe(b.data, b.len);
-	buf_clear(&b);
-	return rc;
+	(void)snprintf(out->source, sizeof out->source, "credential_command");
+	return bearer_from_command(
+	    g->command, g->options.deadline, &out->bearer, f);
 }
 
 static int
@@ -99,13 +71,13 @@ from_gcloud(struct gcp *g, struct gcp_token *out, struct fail *f)
 static int
 find(struct gcp *g, struct gcp_token *out, struct fail *f)
 {
-	static gcp_source *const sources[] = { gcp_from_command, from_option,
+	static gcp_source *const sources[] = { from_command, from_option,
 		from_environment, from_gcloud, gcp_from_machine };
 
 	for (size_t i = 0; i < sizeof sources / sizeof sources[0]; i++) {
 		int rc;
 
-		*out = (struct gcp_token){ .text = "" };
+		*out = (struct gcp_token){ .account = "" };
 		rc = sources[i](g, out, f);
 		if (rc != 1)
 			return rc;
@@ -126,10 +98,6 @@ refresh(struct gcp *g, struct fail *f)
 	if (found == NULL)
 		return fail_set(f, FAIL_INTERNAL, g->name, "out of memory");
 	rc = find(g, found, f);
-	/* It goes into a header. */
-	if (rc == 0 && strpbrk(found->text, "\r\n") != NULL)
-		rc = fail_set(
-		    f, FAIL_DENIED, found->source, "what it gave is no token");
 	if (rc == 0) {
 		g->now = *found;
 		g->known = true;
@@ -143,14 +111,14 @@ refresh(struct gcp *g, struct fail *f)
 const char *
 gcp_token(struct gcp *g, struct fail *f)
 {
-	int64_t now = time(NULL), expires = g->now.expires;
+	int64_t now = time(NULL), expires = g->now.bearer.expires;
 
 	if (g->known && (expires == 0 || expires - EARLY_S > now))
-		return g->now.text;
+		return g->now.bearer.token;
 	/* What cannot be renewed now may still be good for a while. */
 	if (refresh(g, f) != 0 && !(g->known && expires > now))
 		return NULL;
-	return g->now.text;
+	return g->now.bearer.token;
 }
 
 void

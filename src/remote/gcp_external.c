@@ -169,14 +169,14 @@ impersonate(struct gcp *g, const struct gcp_file *file, struct gcp_token *out,
 
 	name_account(file->impersonate_url, out);
 	headers_add(&r.headers, "Content-Type", "application/json");
-	headers_add(&r.headers, "Authorization", "Bearer %s", out->text);
+	headers_add(
+	    &r.headers, "Authorization", "Bearer %s", out->bearer.token);
 	json_object(&j, NULL);
 	json_array(&j, "scope");
 	json_string(&j, NULL, GCP_SCOPE);
 	json_end_array(&j);
 	json_string(&j, "lifetime", "3600s");
 	json_end_object(&j);
-	out->expires = 0;
 	if (!j.failed && buf_append_u8(&j.text, 0) == 0) {
 		r.body = (const char *)j.text.data;
 		rc = gcp_request_token(g, &r, out, f);

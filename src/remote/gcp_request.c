@@ -87,18 +87,6 @@ hint(const struct error *e, const struct http_answer *a, struct fail *f)
 		    "roles/iam.workloadIdentityUser on the service account");
 }
 
-static void
-tell(const struct buf *document, char *out, size_t cap)
-{
-	struct error e = { .code = "" };
-	struct fail ignored;
-
-	(void)members_read(
-	    document->data, document->len, "", take_error, &e, &ignored);
-	(void)snprintf(out, cap, "%s%s%s", e.code,
-	    e.message[0] != '\0' ? ": " : "", e.message);
-}
-
 int
 gcp_request(struct gcp *g, struct ask *r, struct fail *f)
 {
@@ -108,56 +96,13 @@ gcp_request(struct gcp *g, struct ask *r, struct fail *f)
 
 	if (g->http == NULL)
 		g->http = http_new(&g->options);
-	r->tell = tell;
+	r->tell = bearer_tell;
 	rc = ask(g->http, r, f);
 	if (rc < 0 && r->answer.body.len > 0 &&
 	    members_read(r->answer.body.data, r->answer.body.len, "",
 	        take_error, &e, &ignored) == 0)
 		hint(&e, &r->answer, f);
 	return rc;
-}
-
-struct given {
-	struct gcp_token *token;
-	bool too_long;
-};
-
-static int
-take_token(void *arg, const char *path, const char *text)
-{
-	struct given *x = arg;
-	struct gcp_token *out = x->token;
-	struct tm tm = { 0 };
-
-	if (text == NULL)
-		return 0;
-	if (strcmp(path, "access_token") == 0 || strcmp(path, "token") == 0 ||
-	    strcmp(path, "accessToken") == 0)
-		x->too_long = snprintf(out->text, sizeof out->text, "%s",
-		                  text) >= (int)sizeof out->text;
-	else if (strcmp(path, "expires_in") == 0)
-		out->expires = (int64_t)time(NULL) + strtoll(text, NULL, 10);
-	else if ((strcmp(path, "expireTime") == 0 ||
-	             strcmp(path, "token_expiry") == 0 ||
-	             strcmp(path, "expiry") == 0) &&
-	    strptime(text, "%Y-%m-%dT%H:%M:%S", &tm) != NULL)
-		out->expires = (int64_t)timegm(&tm);
-	return 0;
-}
-
-int
-gcp_parse_token(const void *bytes, size_t len, const char *what,
-    struct gcp_token *out, struct fail *f)
-{
-	struct given x = { .token = out };
-
-	out->text[0] = '\0';
-	if (members_read(bytes, len, what, take_token, &x, f) != 0)
-		return -1;
-	if (out->text[0] != '\0' && !x.too_long)
-		return 0;
-	return fail_set(f, FAIL_TRANSIENT, what,
-	    "the answer says success, but has no access token");
 }
 
 int
@@ -167,8 +112,7 @@ gcp_request_token(
 	int rc = gcp_request(g, r, f);
 
 	if (rc == 0)
-		rc = gcp_parse_token(
-		    r->answer.body.data, r->answer.body.len, r->what, out, f);
+		rc = bearer_parse(&r->answer.body, r->what, &out->bearer, f);
 	return rc;
 }
 
@@ -233,8 +177,7 @@ gcp_from_machine(struct gcp *g, struct gcp_token *out, struct fail *f)
 	if (rc == 0)
 		rc = ask_machine(g, "token", &token, f);
 	if (rc == 0)
-		rc = gcp_parse_token(token.answer.body.data,
-		    token.answer.body.len, what, out, f);
+		rc = bearer_parse(&token.answer.body, what, &out->bearer, f);
 	g->options = all;
 	ask_clear(&name);
 	ask_clear(&token);
