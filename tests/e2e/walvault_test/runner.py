@@ -26,7 +26,7 @@ from . import processes
 from .asroot import user_variable
 from .cases import DEFAULT_TIME_LIMIT, Skip, in_ci
 from .sandbox import Sandbox
-from .services import Services, place
+from .services import NAMES, Services, place
 
 ROOT = Path(__file__).resolve().parents[3]
 # "not ok 2 - check_lsn.c:case:test_name: message"
@@ -151,6 +151,10 @@ class Context:
     def environment_of(self, service):
         """What the suite of stores is told of a bucket in this service."""
         at = place(service)
+        if service == "gcs":
+            options = {"ENDPOINT": at["endpoint"], "CA_FILE": at["ca"]}
+            options |= {"CREDENTIALS_FILE": at["keys"]["admin"], "PART_SIZE": "5MiB"}
+            return self._suite("gs://vault/suite", options)
         options = {
             **{"ENDPOINT": at["endpoint"], "CA_FILE": at.get("ca")},
             "ACCESS_KEY_ID": at["access_key"],
@@ -158,8 +162,12 @@ class Context:
             "SINGLE_WRITER": "yes" if service == "swift" else None,
             "PART_SIZE": "5MiB",
         }
+        return self._suite("s3://vault/suite", options)
+
+    @staticmethod
+    def _suite(url, options):
         return {
-            "WALVAULT_TEST_STORE": "s3://vault/suite",
+            "WALVAULT_TEST_STORE": url,
             "CK_TIMEOUT_MULTIPLIER": "4",
             **{f"WALVAULT_TEST_STORE_{name}": value for name, value in options.items() if value},
         }
@@ -299,7 +307,7 @@ def suites_of_stores(directory):
     path = Path(directory) / "check_store"
     if not path.exists():
         return []
-    return [UnitProgram(path, 900, service) for service in ("ceph", "swift")]
+    return [UnitProgram(path, 900, service) for service in NAMES]
 
 
 def find_end_to_end_tests(sandbox, names):
