@@ -175,6 +175,17 @@ is_ours(struct gcs_put *p, struct fail *f)
 	return rc == 0 ? strcmp(o.mark, p->mark) != 0 : -1;
 }
 
+/* An upload that was ended well may be forgotten before its answer came. */
+static bool
+is_done(struct gcs_put *p, const struct gcs_call *c)
+{
+	struct fail ignored;
+
+	return c->session != NULL &&
+	    (c->answer.status == 404 || c->answer.status == 410) &&
+	    (c->tries > 1 || c->answer.resent) && is_ours(p, &ignored) == 0;
+}
+
 /*
  * The right to replace an object is that of deleting it: without it some
  * creations are not answered by "there is one", but by "denied".
@@ -193,6 +204,8 @@ int
 gcs_put_outcome(
     struct gcs_put *p, const struct gcs_call *c, int rc, struct fail *f)
 {
+	if (rc < 0 && is_done(p, c))
+		return 0;
 	if (rc < 0 && is_taken(p, c))
 		rc = 1;
 	if (rc == 1 && c->answer.status == 404)
