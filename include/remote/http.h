@@ -25,6 +25,7 @@ struct http;
 struct http_options {
 	char ca_file[PATH_MAX]; /* empty: the system's authorities */
 	bool verify;
+	bool no_proxy; /* whatever the environment says */
 	int64_t connect_ms, answer_ms, stall_ms;
 	int64_t retry_ms;         /* for one exchange */
 	struct deadline deadline; /* of the run; at_ms 0: none */
@@ -103,6 +104,9 @@ int http_try(struct http *h, const struct http_request *r, const char *object,
     struct http_answer *a, struct fail *f);
 
 void http_answer_clear(struct http_answer *a);
+
+/* Seconds that this host's clock, at, is ahead of the Date of an answer. */
+int64_t http_ahead(const struct http_answer *a, int64_t at);
 
 /* The options given to http_new. */
 const struct http_options *http_options_of(const struct http *h);

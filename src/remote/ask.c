@@ -40,7 +40,9 @@ judge(void *arg, const struct http_answer *a, struct fail *f)
 {
 	const struct ask *r = arg;
 	char why[400] = "";
-	bool heals = a->status == 429 || a->status == 408 || a->status >= 500;
+	/* 410: Azure's, while the machine's service is brought up to date. */
+	bool heals = a->status == 429 || a->status == 408 || a->status == 410 ||
+	    a->status >= 500;
 
 	if (a->status >= 200 && a->status <= 299)
 		return HTTP_DONE;

@@ -272,6 +272,8 @@ set_network(CURL *curl, const struct http_options *o)
 	if (o->deadline.at_ms != 0)
 		(void)curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS,
 		    (long)at_most(INT64_C(86400) * 1000, o->deadline));
+	if (o->no_proxy)
+		(void)curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
 	if (o->ca_file[0] != '\0') {
 		(void)curl_easy_setopt(curl, CURLOPT_CAINFO, o->ca_file);
 		(void)curl_easy_setopt(curl, CURLOPT_CAPATH, NULL);

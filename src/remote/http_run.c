@@ -26,7 +26,7 @@ http_options_read(
 {
 	const char *ca = store_option(args, "ca-file", NULL);
 
-	if (ca == NULL)
+	if (ca == NULL && strncmp(args->url, "s3:", 3) == 0)
 		ca = getenv("AWS_CA_BUNDLE");
 	if (ca == NULL)
 		ca = "";
@@ -45,6 +45,18 @@ http_options_read(
 		            "can read and change what goes there",
 		    args->name);
 	return 0;
+}
+
+int64_t
+http_ahead(const struct http_answer *a, int64_t at)
+{
+	const char *date = headers_get(&a->headers, "Date");
+	struct tm tm = { 0 };
+
+	if (date == NULL ||
+	    strptime(date, "%a, %d %b %Y %H:%M:%S GMT", &tm) == NULL)
+		return 0;
+	return at - (int64_t)timegm(&tm);
 }
 
 /* Time to try again, or not: true when the wait is over. */
@@ -81,6 +93,9 @@ one_try(struct http *h, struct http_exchange *x, struct http_answer *a,
 	log_debug("%s %s: status=%d try=%u", r.method != NULL ? r.method : "-",
 	    x->object, a->status, x->tries);
 	headers_clear(&r.headers);
+	/* Some services are shown what proves who asks in the URL. */
+	if (r.url.data != NULL)
+		explicit_bzero(r.url.data, r.url.len);
 	buf_clear(&r.url);
 	v = rc == 0  ? x->judge(x->arg, a, f)
 	    : rc > 0 ? HTTP_AGAIN

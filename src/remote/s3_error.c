@@ -2,7 +2,6 @@
 /* What S3 answers when it does not do it: see s3_call.h. */
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "s3_call.h"
 #include "xml.h"
@@ -69,24 +68,11 @@ wrong_region(struct s3_call *c, const struct http_answer *a, struct fail *f)
 	return HTTP_FAILED;
 }
 
-/* How far this host's clock is from the service's, from its Date. */
-static int64_t
-skew(const struct s3_call *c, const struct http_answer *a)
-{
-	const char *date = headers_get(&a->headers, "Date");
-	struct tm tm = { 0 };
-
-	if (date == NULL ||
-	    strptime(date, "%a, %d %b %Y %H:%M:%S GMT", &tm) == NULL)
-		return 0;
-	return c->signed_at - (int64_t)timegm(&tm);
-}
-
 static enum http_verdict
 denied(struct s3_call *c, const struct http_answer *a, struct fail *f)
 {
 	const char *code = c->error.code;
-	int64_t ahead = skew(c, a);
+	int64_t ahead = http_ahead(a, c->signed_at);
 
 	describe(c, a, FAIL_DENIED, f);
 	if (strcmp(code, "RequestTimeTooSkewed") == 0 || ahead > SKEW_MAX ||
