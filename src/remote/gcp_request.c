@@ -46,23 +46,10 @@ take_error(void *arg, const char *path, const char *text)
 	return 0;
 }
 
-/* How far this host's clock is from the service's, from its Date. */
-static int64_t
-skew(const struct http_answer *a)
-{
-	const char *date = headers_get(&a->headers, "Date");
-	struct tm tm = { 0 };
-
-	if (date == NULL ||
-	    strptime(date, "%a, %d %b %Y %H:%M:%S GMT", &tm) == NULL)
-		return 0;
-	return (int64_t)time(NULL) - (int64_t)timegm(&tm);
-}
-
 static void
 hint(const struct error *e, const struct http_answer *a, struct fail *f)
 {
-	int64_t ahead = skew(a);
+	int64_t ahead = http_ahead(a, time(NULL));
 
 	if (strcmp(e->code, "invalid_grant") == 0 &&
 	    (ahead > 300 || ahead < -300 ||
@@ -159,21 +146,16 @@ gcp_from_machine(struct gcp *g, struct gcp_token *out, struct fail *f)
 	int rc;
 
 	(void)snprintf(out->source, sizeof out->source, "%s", what);
-	/* It is there at once, or not at all. */
+	/* It is there at once, or not at all, and behind no proxy. */
+	g->options.no_proxy = true;
 	if (g->options.connect_ms > 2000)
 		g->options.connect_ms = 2000;
 	rc = ask_machine(g, "email", &name, f);
-	if (rc == 0 && name.answer.status == 200)
+	if (rc == 0)
 		(void)snprintf(out->account, sizeof out->account, "%.*s",
 		    (int)(name.answer.body.len < 256 ? name.answer.body.len
 		                                     : 256),
 		    (const char *)name.answer.body.data);
-	else if (rc == 0) {
-		(void)fail_set(
-		    f, FAIL_DENIED, what, "answered %d", name.answer.status);
-		rc = fail_hint(
-		    f, "the machine has none: attach one, or use a key file");
-	}
 	if (rc == 0)
 		rc = ask_machine(g, "token", &token, f);
 	if (rc == 0)

@@ -82,8 +82,8 @@ gcs_put_describe(const struct gcs_put *p, const char *crc, struct buf *out)
 void
 gcs_put_query(const struct gcs_put *p, const char *type, char *out, size_t cap)
 {
-	(void)snprintf(out, cap, "uploadType=%s&ifGenerationMatch=%s", type,
-	    p->replaces);
+	(void)snprintf(
+	    out, cap, "uploadType=%s&ifGenerationMatch=%s", type, p->replaces);
 }
 
 static int
