@@ -142,24 +142,31 @@ gcs_put_check_lock(struct gcs_put *p, struct fail *f)
 	return rc == 0 ? check_lock(p, &o, f) : -1;
 }
 
+static int
+check_same(const struct gcs_put *p, const struct gcs_object *o,
+    const char *object, struct fail *f)
+{
+	char crc[GCS_CRC_TEXT];
+
+	gcs_crc_text(~p->crc, crc);
+	if (o->size == p->len && strcmp(o->crc32c, crc) == 0)
+		return 0;
+	return fail_set(f, FAIL_TRANSIENT, object,
+	    "what the service has is not what was sent: %llu bytes of CRC-32C "
+	    "%s, and not %llu of %s",
+	    (unsigned long long)o->size, o->crc32c, (unsigned long long)p->len,
+	    crc);
+}
+
 int
 gcs_put_check(const struct gcs_put *p, const struct http_answer *a,
     const char *object, struct fail *f)
 {
 	struct gcs_object o;
-	char crc[GCS_CRC_TEXT];
 
 	if (gcs_parse_object(a, object, &o, f) != 0)
 		return -1;
-	gcs_crc_text(~p->crc, crc);
-	if (o.size == p->len &&
-	    (o.crc32c[0] == '\0' || strcmp(o.crc32c, crc) == 0))
-		return 0;
-	return fail_set(f, FAIL_TRANSIENT, object,
-	    "what the service has is not what was sent: %llu bytes of CRC-32C "
-	    "%s, and not %llu of %s",
-	    (unsigned long long)o.size, o.crc32c, (unsigned long long)p->len,
-	    crc);
+	return check_same(p, &o, object, f);
 }
 
 /* Is the object under the key ours?  0 yes, 1 no, -1. */
@@ -172,7 +179,9 @@ is_ours(struct gcs_put *p, struct fail *f)
 	if (rc == 1)
 		return fail_set(f, FAIL_TRANSIENT, p->key,
 		    "the service says that it is there, and that it is not");
-	return rc == 0 ? strcmp(o.mark, p->mark) != 0 : -1;
+	if (rc != 0 || strcmp(o.mark, p->mark) != 0)
+		return rc != 0 ? -1 : 1;
+	return check_same(p, &o, p->key, f);
 }
 
 /* An upload that was ended well may be forgotten before its answer came. */
@@ -260,7 +269,9 @@ put_whole(struct gcs_put *p, struct fail *f)
 	char query[128], boundary[33], after[64];
 	struct gcs_call c = { .gcs = p->gcs,
 		.method = "POST",
-		.permission = "storage.objects.create",
+		.permission = p->aside[0] == '\0'
+		    ? "storage.objects.create"
+		    : "storage.objects.create and storage.objects.delete",
 		.root = GCS_UPLOAD,
 		.query = query,
 		.spool = p->body,

@@ -158,6 +158,32 @@ def test_bytes_that_were_damaged_on_the_way_are_sent_again():
     s.fetch()
 
 
+def test_an_answer_of_other_bytes_is_doubted_and_looked_into():
+    s = OnGoogle()
+
+    def other(server, request):
+        answer = server.answer(request)
+        answer.body = answer.body.replace(b'"crc32c": "', b'"crc32c": "x')
+        return answer
+
+    s.server.on(UPLOAD, other)
+    result = s.push()
+    assert "is not what was sent" in result.err, result
+    assert len(s.uploads()) == 2 and len(s.wal("GET")) == 1, s.server.asked()
+    s.forget(s.names[0])
+
+    def keeps_other_bytes(server, request):
+        request.body = re.sub(rb'"crc32c":"[^"]*",', b"", request.body)
+        at = request.body.index(b"octet-stream\r\n\r\n", 300) + 200
+        request.body = request.body[:at] + b"x" + request.body[at:]
+        return server.answer(request)
+
+    s.repo.configure(timeout="3s")
+    s.server.on(UPLOAD, keeps_other_bytes, times=ALWAYS)
+    result = s.push(status=(1, 2))
+    assert "is not what was sent" in result.err, result
+
+
 def test_an_answer_that_breaks_off_is_taken_up_where_it_did():
     s = OnGoogle()
     s.push()
