@@ -4,16 +4,12 @@
 import datetime
 import json
 import os
-import re
 import shutil
-import signal
-import subprocess
 
-from walvault_test import Postgres, Repository, time_limit, wait_until
+from walvault_test import Postgres, Repository, time_limit
 from walvault_test.cases import new_directory
 from walvault_test.fetching import Asker
 from walvault_test.google_client import GooglePlace
-from walvault_test.programs import clean_environment, program
 from walvault_test.restoring import restore_and_start, take_backup
 from walvault_test.services import place
 from walvault_test.stopped import stopped_cluster
@@ -163,21 +159,6 @@ def test_each_thing_that_is_wrong_has_its_own_message():
     assert not [key for key in bucket.keys() if "/wal/" in key]
 
 
-def test_a_wrong_clock_is_told():
-    bucket = Bucket()
-    _, repo, names = pushed(bucket)
-    done = subprocess.run(
-        ["faketime", "-f", "+2h", program("walvault"), "info"],
-        env=clean_environment(WALVAULT_CONFIG=str(repo.config), FAKETIME_DONT_FAKE_MONOTONIC="1"),
-        capture_output=True,
-        encoding="utf-8",
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 1, done
-    assert re.search(r"clock is 7[12]\d\d s ahead of the service's", done.stderr), done
-
-
 def test_objects_are_locked_and_the_service_is_asked_whether_they_are():
     bucket = Bucket("locked", "admin")
     _, repo, names = pushed(bucket, lock_mode="GOVERNANCE", lock_for="1d")
@@ -220,28 +201,3 @@ def test_a_damaged_object_needs_the_right_to_delete_to_be_set_aside():
     aside = [name for name in bucket.keys() if name != key and names[0] in name]
     assert aside and bucket.own.get("vault", aside[0]) == good[:-100], bucket.keys()
     Asker(repo, "recovery").fetch(names[0]).expect(0)
-
-
-def test_a_killed_backup_leaves_nothing_that_is_seen():
-    bucket = Bucket()
-    pg = Postgres.create(15, autovacuum="off")
-    repo = Repository(pg, section=bucket.section(part_size="5MiB"))
-    repo.enable_archiving()
-    pg.start()
-    repo.init()
-    pg.sql("CREATE TABLE t (b bytea)")
-    pg.sql("ALTER TABLE t ALTER b SET STORAGE EXTERNAL")
-    pg.sql("CREATE EXTENSION pgcrypto")
-    pg.sql("INSERT INTO t SELECT gen_random_bytes(1000) FROM generate_series(1, 60000)")
-    words = [program("basebackup"), "--fast", "--jobs", "1", "--conninfo", pg.conninfo()]
-    running = subprocess.Popen(
-        words,
-        env=clean_environment(WALVAULT_CONFIG=str(repo.config)),
-        stderr=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-    )
-    wait_until(lambda: [key for key in bucket.keys() if "/backup/" in key], "its lease")
-    running.send_signal(signal.SIGKILL)
-    running.wait()
-    repo.walvault("expire", "--broken").expect(0)
-    assert not [key for key in bucket.keys() if "/pack-" in key or "manifest" in key]

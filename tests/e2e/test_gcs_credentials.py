@@ -32,6 +32,16 @@ def test_a_service_account_proves_itself_by_its_signature():
     assert token.account is s.account and token.scopes == {READ_WRITE}, token
 
 
+def test_a_wrong_clock_is_told_with_its_difference():
+    s = OnGoogle()
+    for ahead, words in ((-7200, r"7(19|20)\d s ahead of"), (7200, r"7(19|20)\d s behind")):
+        s.server.ahead = ahead
+        result = s.push(status=1)
+        assert re.search(f"this host's clock is {words}", result.err), result
+    s.server.ahead = 60
+    s.push()
+
+
 def test_a_users_token_is_refreshed():
     s = OnGoogle()
     s.server.accounts.users["1//refresh"] = s.account

@@ -2,12 +2,15 @@
 """What the programs do when Google Cloud Storage, or what stands before it, fails."""
 
 import re
+import signal
+import subprocess
 import time
 
-from walvault_test import BaseCopy, Postgres, time_limit
+from walvault_test import BaseCopy, Postgres, time_limit, wait_until
 from walvault_test.google_accounts import CREATE, GET
 from walvault_test.google_errors import error
 from walvault_test.google_repository import OnGoogle
+from walvault_test.programs import clean_environment, program
 from walvault_test.restoring import take_backup
 from walvault_test.scripted import (
     ALWAYS,
@@ -25,6 +28,10 @@ UPLOAD = "^POST /upload/.*uploadType"
 WAL = "^GET /storage/.*/wal/"
 PART = "^PUT /upload/"
 busy = says(error(503, "backendError", "Backend Error"))
+
+
+def passes(server, request):
+    """Nothing goes wrong."""
 
 
 def in_turn(*faults):
@@ -416,7 +423,7 @@ def lost_last(server, request):
 def test_an_upload_that_cannot_go_on_is_cancelled():
     s = InParts()
     wrong = says(error(400, "invalid", "no"))
-    s.server.on(PART, in_turn(lambda server, request: None, wrong), times=2)
+    s.server.on(PART, in_turn(passes, wrong), times=2)
     result = s.backup(status=(1, 3))
     assert "invalid" in result.err, result
     assert s.server.asked("^DELETE /upload/") and not s.server.uploads.open_sessions()
@@ -427,10 +434,29 @@ def test_an_upload_that_cannot_go_on_is_cancelled():
     assert "its upload is gone" in result.err, result
     s.server.calm()
     backwards = says(Answer(308))
-    s.server.on(PART, in_turn(lambda server, request: None, backwards), times=2)
+    s.server.on(PART, in_turn(passes, backwards), times=2)
     result = s.backup(status=1)
     assert "had told of" in result.err, result
     s.server.calm()
+    s.backup()
+
+
+def test_a_killed_backup_leaves_nothing_that_is_seen():
+    s = InParts()
+    s.server.on(PART, in_turn(passes, hangs), times=2)
+    words = [program("basebackup"), "--fast", "--jobs", "1", "--conninfo", s.pg.conninfo()]
+    running = subprocess.Popen(
+        words,
+        env=clean_environment(WALVAULT_CONFIG=str(s.repo.config)),
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    wait_until(lambda: len(s.parts()) == 2, "the second part to be on its way")
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    assert s.server.uploads.open_sessions()
+    assert not [key for key in s.objects if "/pack-" in key or "manifest" in key]
+    s.repo.walvault("expire", "--broken").expect(0)
     s.backup()
 
 

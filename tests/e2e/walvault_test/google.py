@@ -125,7 +125,7 @@ class GoogleStorage(ScriptedServer):
         self._generation = int(time.time() * 1e6)
         self._rewrites = {}
         super().__init__(certificate)
-        self.accounts = Accounts(self.endpoint)
+        self.accounts = Accounts(self)
         self.uploads = Uploads(self)
 
     def answer(self, request):

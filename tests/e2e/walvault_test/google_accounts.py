@@ -87,8 +87,9 @@ def give(**members):
 class Accounts:
     """The service that gives tokens; ``lifetime`` is theirs, in seconds."""
 
-    def __init__(self, endpoint):
-        self.endpoint = endpoint
+    def __init__(self, server):
+        self.server = server
+        self.endpoint = server.endpoint
         self.lifetime = 3600
         self.given = 0
         self.tokens = {}
@@ -177,7 +178,7 @@ class Accounts:
             keys = [account.keys[header["kid"]]] if header["kid"] in account.keys else []
         if not any(is_rs256(f"{first}.{second}".encode(), signature, key) for key in keys):
             return refuse(400, "invalid_grant", "Invalid JWT Signature.")
-        now, begin, end = time.time(), claims.get("iat"), claims.get("exp")
+        now, begin, end = time.time() + self.server.ahead, claims.get("iat"), claims.get("exp")
         if claims.get("aud") != f"{self.endpoint}/token":
             return refuse(400, "invalid_grant", "Invalid JWT: Failed audience check.")
         if (

@@ -14,6 +14,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 import urllib.parse
 from dataclasses import dataclass, field
 from xml.sax.saxutils import escape
@@ -166,6 +167,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.connection.close()
         self.close_connection = True
 
+    def date_time_string(self, timestamp=None):
+        return super().date_time_string(time.time() + self.server.scripted.ahead)
+
     def log_message(self, *_):
         pass
 
@@ -180,6 +184,7 @@ class ScriptedServer:
 
     def __init__(self, certificate=None):
         self.requests = []
+        self.ahead = 0  # its clock, in seconds
         self.stopping = threading.Event()
         self._faults = []
         self._lock = threading.RLock()
