@@ -25,7 +25,7 @@ set_place(struct gcs *g, const struct store_args *args, struct fail *f)
 }
 
 /* In S3's words, which all stores share. */
-static int
+static void
 set_lock(struct gcs *g, const struct store_args *args)
 {
 	const char *mode = store_option(args, "lock-mode", "none");
@@ -34,6 +34,20 @@ set_lock(struct gcs *g, const struct store_args *args)
 		(void)snprintf(g->lock_mode, sizeof g->lock_mode, "%s",
 		    strcmp(mode, "COMPLIANCE") == 0 ? "Locked" : "Unlocked");
 	g->lock_ms = service_ms(args, "lock-for", "7d");
+}
+
+/* What S3 is asked for, and nobody is to believe that he has it here. */
+static int
+refuse_others(const struct store_args *args, struct fail *f)
+{
+	if (strcmp(store_option(args, "sse", "none"), "none") != 0) {
+		(void)service_bad(args, "sse", "it is for S3 alone", f);
+		return fail_hint(f,
+		    "Google encrypts everything: with a key of yours if the "
+		    "bucket has one by default");
+	}
+	if (store_option(args, "tags", NULL) != NULL)
+		return service_bad(args, "tags", "they are for S3 alone", f);
 	return 0;
 }
 
@@ -43,7 +57,8 @@ set_objects(struct gcs *g, const struct store_args *args, struct fail *f)
 	uint64_t part = service_bytes(args, "part-size", "16MiB");
 
 	g->part_size = (size_t)(part - part % GCS_PART_UNIT);
-	if (set_lock(g, args) != 0 ||
+	set_lock(g, args);
+	if (refuse_others(args, f) != 0 ||
 	    service_option(args, "storage-class", g->storage_class,
 	        sizeof g->storage_class, f) != 0 ||
 	    service_option(args, "wal-storage-class", g->wal_storage_class,

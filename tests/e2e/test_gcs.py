@@ -145,6 +145,8 @@ def test_each_thing_that_is_wrong_has_its_own_message():
         "is the service up": {"endpoint": "https://127.0.0.1:1"},
         "not an address of a service": {"endpoint": "127.0.0.1"},
         "write gs://BUCKET": {"url": "gs:///x"},
+        "Google encrypts everything": {"sse": "AES256"},
+        "tags: they are for S3 alone": {"tags": "team=dba"},
     }
     asker = Asker(repo, "recovery")
     for message, options in cases.items():
