@@ -47,15 +47,11 @@ begin_upload(struct gcs_put *p, struct fail *f)
 		.query = query,
 		.check = check_session };
 	struct buf body = { 0 };
-	int rc = -1;
+	int rc = p->aside[0] != '\0' ? gcs_put_copy(p, f) : 0;
 
-	if (p->aside[0] != '\0') {
-		rc = gcs_put_copy(p, f);
-		p->taken = rc == 1;
-		if (rc != 0)
-			return rc < 0 ? -1 : 0;
-		rc = -1;
-	}
+	p->taken = rc == 1;
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
 	gcs_put_query(p, "resumable", query, sizeof query);
 	headers_add(
 	    &c.headers, "Content-Type", "application/json; charset=UTF-8");
@@ -66,7 +62,7 @@ begin_upload(struct gcs_put *p, struct fail *f)
 		c.body_len = body.len;
 		rc = gcs_put_outcome(p, &c, gcs_call(&c, f), f);
 	} else {
-		(void)fail_set(f, FAIL_INTERNAL, p->key, "out of memory");
+		rc = fail_set(f, FAIL_INTERNAL, p->key, "out of memory");
 	}
 	p->taken = rc == 1;
 	if (rc == 0) {
