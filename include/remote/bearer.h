@@ -12,7 +12,8 @@ struct bearer {
 
 /*
  * A token as services and programs give it: JSON with access_token or
- * accessToken, and expires_in or expires_on in seconds; or the token alone.
+ * accessToken, and expires_in or expires_on in seconds, or expireTime as text;
+ * or the token alone.
  * 0, or -1: there is none.
  */
 int bearer_parse(const struct buf *text, const char *what, struct bearer *out,

@@ -42,9 +42,12 @@ struct http_request {
 	const char *method;
 	struct buf url; /* with a NUL at its end */
 	struct headers headers;
-	const void *body; /* body_len bytes, or all of the spool */
+	const void
+	    *body; /* body_len bytes, or of the spool all from its from */
 	size_t body_len;
 	struct spool *spool;
+	uint64_t from;
+	const char *before, *after; /* texts around that; or NULL */
 	/*
 	 * Takes the body of an answer that accept says is the one asked for
 	 * (0; 1: no, it is kept in the answer; -1).  NULL: all is kept.
@@ -60,6 +63,7 @@ enum http_verdict {
 	HTTP_DONE,
 	HTTP_NO,     /* the expected "no" */
 	HTTP_AGAIN,  /* the failure given may heal */
+	HTTP_NEXT,   /* another request belongs to it, made at once */
 	HTTP_FAILED, /* it will not */
 };
 

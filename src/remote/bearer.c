@@ -55,12 +55,16 @@ take_json(const json_t *j, const char *what, struct bearer *out, struct fail *f)
 {
 	const char *token = member(j, "access_token");
 	int64_t seconds = number(j, "expires_in");
+	struct tm tm = { 0 };
 
 	if (*token == '\0')
 		token = member(j, "accessToken");
 	out->expires = number(j, "expires_on");
 	if (out->expires == 0 && seconds > 0)
 		out->expires = time(NULL) + seconds;
+	else if (out->expires == 0 &&
+	    strptime(member(j, "expireTime"), "%Y-%m-%dT%H:%M:%S", &tm) != NULL)
+		out->expires = (int64_t)timegm(&tm);
 	return take(token, what, out, f);
 }
 

@@ -149,23 +149,55 @@ take_body(char *bytes, size_t size, size_t n, void *arg)
 }
 
 static size_t
+text_len(const char *text)
+{
+	return text != NULL ? strlen(text) : 0;
+}
+
+/* What is between the texts before and after. */
+static uint64_t
+middle_len(const struct http_request *r)
+{
+	return r->spool != NULL ? spool_len(r->spool) - r->from : r->body_len;
+}
+
+static uint64_t
+body_len(const struct http_request *r)
+{
+	return text_len(r->before) + middle_len(r) + text_len(r->after);
+}
+
+/* Up to len bytes of a text, or a body, of all bytes, from off. */
+static size_t
+copy_from(const void *text, uint64_t all, uint64_t off, char *out, size_t len)
+{
+	size_t got = all - off < len ? (size_t)(all - off) : len;
+
+	if (got > 0)
+		memcpy(out, (const char *)text + off, got);
+	return got;
+}
+
+static size_t
 give_body(char *bytes, size_t size, size_t n, void *arg)
 {
 	struct attempt *t = arg;
 	const struct http_request *r = t->request;
-	size_t len = size * n, got;
+	uint64_t before = text_len(r->before), middle = middle_len(r);
+	uint64_t off = t->sent;
+	size_t len = size * n, got = 0;
 
-	if (r->spool != NULL) {
-		if (spool_read(r->spool, t->sent, bytes, len, &got, t->f) !=
-		    0) {
-			t->failed = true;
-			return CURL_READFUNC_ABORT;
-		}
-	} else {
-		got = r->body_len - (size_t)t->sent;
-		got = got < len ? got : len;
-		if (got > 0)
-			memcpy(bytes, (const char *)r->body + t->sent, got);
+	if (off < before) {
+		got = copy_from(r->before, before, off, bytes, len);
+	} else if (off - before >= middle) {
+		got = copy_from(r->after, text_len(r->after),
+		    off - before - middle, bytes, len);
+	} else if (r->spool == NULL) {
+		got = copy_from(r->body, middle, off - before, bytes, len);
+	} else if (spool_read(r->spool, r->from + off - before, bytes, len,
+	               &got, t->f) != 0) {
+		t->failed = true;
+		return CURL_READFUNC_ABORT;
 	}
 	t->sent += got;
 	return got;
@@ -182,12 +214,6 @@ rewind_body(void *arg, curl_off_t off, int origin)
 	t->sent = (uint64_t)off;
 	t->answer->resent = true;
 	return CURL_SEEKFUNC_OK;
-}
-
-static uint64_t
-body_len(const struct http_request *r)
-{
-	return r->spool != NULL ? spool_len(r->spool) : r->body_len;
 }
 
 /* libcurl calls it at least once a second. */

@@ -134,6 +134,11 @@ http_run(struct http *h, struct http_exchange *x, struct http_answer *a,
 			return 1;
 		case HTTP_FAILED:
 			return -1;
+		case HTTP_NEXT:
+			if (deadline_left(end) > 0)
+				continue;
+			return fail_set(
+			    f, FAIL_TRANSIENT, x->object, "the time is over");
 		case HTTP_AGAIN:
 			break;
 		}

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "azure.h"
+#include "gcs.h"
 #include "module.h"
 #include "s3.h"
 
@@ -13,6 +14,8 @@ open_store(const struct store_args *args, struct fail *f)
 		return s3_open(args, f);
 	if (strncmp(args->url, "azure://", 8) == 0)
 		return azure_open(args, f);
+	if (strncmp(args->url, "gs://", 5) == 0)
+		return gcs_open(args, f);
 	(void)fail_set(f, FAIL_CONFIG, args->url, "no driver for it here");
 	return NULL;
 }

@@ -15,7 +15,7 @@
 #define TABLE_NAME TEXT_OF(STORE_MODULE_TABLE)
 #define SCHEME_HINT                                         \
 	"write file:///absolute/path, s3://BUCKET/PREFIX, " \
-	"azure://CONTAINER/PREFIX"
+	"azure://CONTAINER/PREFIX, gs://BUCKET/PREFIX"
 
 static const struct scheme {
 	const char *begin; /* of the URL */
@@ -25,6 +25,7 @@ static const struct scheme {
 	{ "s3://", "store-http.so", "libcurl4 libexpat1 libjansson4 libssl3" },
 	{ "azure://", "store-http.so",
 	    "libcurl4 libexpat1 libjansson4 libssl3" },
+	{ "gs://", "store-http.so", "libcurl4 libexpat1 libjansson4 libssl3" },
 };
 
 static const struct scheme *

@@ -151,7 +151,10 @@ class Context:
     def environment_of(self, service):
         """What the suite of stores is told of a bucket in this service."""
         at = place(service)
-        url = "azure://vault/suite" if service == "azurite" else "s3://vault/suite"
+        if service == "gcs":
+            options = {"ENDPOINT": at["endpoint"], "CA_FILE": at["ca"]}
+            options |= {"CREDENTIALS_FILE": at["keys"]["admin"], "PART_SIZE": "5MiB"}
+            return self._suite("gs://vault/suite", options)
         options = {
             **{"ENDPOINT": at["endpoint"], "CA_FILE": at.get("ca")},
             **{"ACCESS_KEY_ID": at.get("access_key"), "ACCOUNT": at.get("account")},
@@ -159,6 +162,11 @@ class Context:
             "SINGLE_WRITER": "yes" if service == "swift" else None,
             "PART_SIZE": "5MiB",
         }
+        url = "azure://vault/suite" if service == "azurite" else "s3://vault/suite"
+        return self._suite(url, options)
+
+    @staticmethod
+    def _suite(url, options):
         return {
             "WALVAULT_TEST_STORE": url,
             "CK_TIMEOUT_MULTIPLIER": "4",

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: PostgreSQL
-"""A small S3 in memory that does what real ones will not, when it is told to.
+"""Servers that do what real ones will not, when they are told to.
 
-It knows objects, conditional creation, ranges, listings and uploads in parts,
-and checks no signature. ``on(match, fault)`` says what becomes of requests
-before it would do what they ask.
+``on(match, fault)`` says what becomes of requests before a server would do what
+they ask. ScriptedS3 is a small S3 in memory: it knows objects, conditional
+creation, ranges, listings and uploads in parts, and checks no signature.
 """
 
 import email.utils
@@ -14,6 +14,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 import urllib.parse
 from dataclasses import dataclass, field
 from xml.sax.saxutils import escape
@@ -32,6 +33,7 @@ class Request:
     query: dict
     headers: dict
     body: bytes
+    raw_path: str = ""  # as it was sent
 
     @property
     def key(self):
@@ -115,7 +117,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def handle_any(self):
-        s3 = self.server.s3
         split = urllib.parse.urlsplit(self.path)
         length = int(self.headers.get("Content-Length") or 0)
         request = Request(
@@ -124,8 +125,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             dict(urllib.parse.parse_qsl(split.query, keep_blank_values=True)),
             {name.lower(): value for name, value in self.headers.items()},
             self.rfile.read(length),
+            split.path,
         )
-        answer = s3.take(request)
+        answer = self.server.scripted.take(request)
         try:
             self._send(answer)
         except OSError:
@@ -154,7 +156,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(body[at : at + step])
             if answer.drip:
                 self.wfile.flush()
-                if self.server.s3.stopping.wait(answer.drip):
+                if self.server.scripted.stopping.wait(answer.drip):
                     break
         if answer.cut is not None:
             self._end(answer)
@@ -168,24 +170,29 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.connection.close()
         self.close_connection = True
 
+    def date_time_string(self, timestamp=None):
+        return super().date_time_string(time.time() + self.server.scripted.ahead)
+
     def log_message(self, *_):
         pass
 
 
-class ScriptedS3:
-    """The server; ``requests`` are those it has seen, ``objects`` what it keeps."""
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
 
-    def __init__(self, certificate=None, conditional=True):
-        self.objects = {}
-        self.uploads = {}
+
+class ScriptedServer:
+    """A server; ``requests`` are those it has seen, ``answer`` is what it does in good health."""
+
+    def __init__(self, certificate=None):
         self.requests = []
-        self.conditional = conditional
+        self.ahead = 0  # its clock, in seconds
         self.stopping = threading.Event()
         self._faults = []
         self._lock = threading.RLock()
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._server.s3 = self
+        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server.scripted = self
         scheme = "http"
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -230,6 +237,19 @@ class ScriptedS3:
                     break
         answer = fault(self, request) if fault else None
         return answer if answer is not None else self.answer(request)
+
+    def answer(self, request):
+        raise NotImplementedError
+
+
+class ScriptedS3(ScriptedServer):
+    """``objects`` is what it keeps."""
+
+    def __init__(self, certificate=None, conditional=True):
+        self.objects = {}
+        self.uploads = {}
+        self.conditional = conditional
+        super().__init__(certificate)
 
     def answer(self, request):
         """What a service in good health does."""

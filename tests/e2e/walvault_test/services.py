@@ -22,7 +22,7 @@ from pathlib import Path
 from .cases import Skip
 from .waiting import wait_until
 
-NAMES = ("azurite", "ceph", "swift")
+NAMES = ("azurite", "ceph", "gcs", "swift")
 START_SECONDS = 240
 
 
