@@ -13,7 +13,9 @@
 #define TEXT(x)     #x
 #define TEXT_OF(x)  TEXT(x)
 #define TABLE_NAME  TEXT_OF(STORE_MODULE_TABLE)
-#define SCHEME_HINT "write file:///absolute/path, s3://BUCKET/PREFIX"
+#define SCHEME_HINT                                    \
+	"write file:///absolute/path, s3://BUCKET/PREFIX, " \
+	"sftp://USER@HOST/PATH, exec:COMMAND"
 
 static const struct scheme {
 	const char *begin; /* of the URL */
@@ -21,6 +23,7 @@ static const struct scheme {
 	const char *packages; /* of Debian, with what it loads */
 } schemes[] = {
 	{ "s3://", "store-http.so", "libcurl4 libexpat1 libjansson4 libssl3" },
+	{ "sftp://", "store-sftp.so", "libssh-4" },
 };
 
 static const struct scheme *
