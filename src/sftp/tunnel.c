@@ -1,50 +1,12 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* An SSH connection with SFTP on it: see tunnel.h. */
-#include <errno.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "tunnel_session.h"
-
-/*
- * libssh writes into sockets that may be closed.  The signal that this brings
- * is kept from the program, whose own dealings with it stay as they are.
- */
-struct quiet {
-	sigset_t old;
-	bool pending; /* there was one before */
-};
-
-static void
-quiet_begin(struct quiet *q)
-{
-	sigset_t pipe, pending;
-
-	(void)sigpending(&pending);
-	q->pending = sigismember(&pending, SIGPIPE) == 1;
-	(void)sigemptyset(&pipe);
-	(void)sigaddset(&pipe, SIGPIPE);
-	(void)pthread_sigmask(SIG_BLOCK, &pipe, &q->old);
-}
-
-static void
-quiet_end(const struct quiet *q)
-{
-	struct timespec now = { 0 };
-	sigset_t pipe;
-
-	(void)sigemptyset(&pipe);
-	(void)sigaddset(&pipe, SIGPIPE);
-	if (!q->pending)
-		(void)sigtimedwait(&pipe, NULL, &now);
-	(void)pthread_sigmask(SIG_SETMASK, &q->old, NULL);
-}
 
 void
 tunnel_wait(struct tunnel *t, int64_t ms)
@@ -189,7 +151,6 @@ tunnel_open(const struct sftp_options *o, struct deadline end, bool *heals,
     struct fail *f)
 {
 	struct tunnel *t = calloc(1, sizeof *t);
-	struct quiet q;
 	int rc;
 
 	*heals = false;
@@ -205,9 +166,7 @@ tunnel_open(const struct sftp_options *o, struct deadline end, bool *heals,
 		t->end = end;
 	(void)snprintf(t->where, sizeof t->where, "sftp://%s@%s:%u", o->user,
 	    o->host, o->port);
-	quiet_begin(&q);
 	rc = make(t, f);
-	quiet_end(&q);
 	if (rc == 0)
 		return t;
 	*heals = rc == 1;
@@ -218,11 +177,8 @@ tunnel_open(const struct sftp_options *o, struct deadline end, bool *heals,
 void
 tunnel_close(struct tunnel *t)
 {
-	struct quiet q;
-
 	if (t == NULL)
 		return;
-	quiet_begin(&q);
 	/* The session closes the socket that it was given. */
 	if (t->fd >= 0 && ssh_get_fd(t->session) != t->fd)
 		(void)close(t->fd);
@@ -230,7 +186,6 @@ tunnel_close(struct tunnel *t)
 		ssh_channel_free(t->channel);
 	ssh_disconnect(t->session);
 	ssh_free(t->session);
-	quiet_end(&q);
 	free(t);
 }
 
@@ -238,15 +193,12 @@ ssize_t
 tunnel_write(struct tunnel *t, const void *bytes, size_t len)
 {
 	size_t window = ssh_channel_window_size(t->channel);
-	struct quiet q;
 	int n;
 
 	len = len < window ? len : window;
 	if (len == 0)
 		return 0;
-	quiet_begin(&q);
 	n = ssh_channel_write(t->channel, bytes, (uint32_t)len);
-	quiet_end(&q);
 	return n == SSH_AGAIN ? 0 : n < 0 ? -1 : n;
 }
 
@@ -264,10 +216,8 @@ read_stderr(struct tunnel *t)
 ssize_t
 tunnel_read(struct tunnel *t, void *bytes, size_t cap)
 {
-	struct quiet q;
 	int n;
 
-	quiet_begin(&q);
 	n = ssh_channel_read_nonblocking(t->channel, bytes, (uint32_t)cap, 0);
 	if (n == SSH_AGAIN)
 		n = 0;
@@ -278,6 +228,5 @@ tunnel_read(struct tunnel *t, void *bytes, size_t cap)
 		read_stderr(t);
 		n = -1;
 	}
-	quiet_end(&q);
 	return n < 0 ? -1 : n;
 }
