@@ -12,7 +12,8 @@ struct tunnel {
 	int fd; /* the session's, once it has it */
 	ssh_session session;
 	ssh_channel channel;
-	struct deadline end; /* of what is under way */
+	int64_t began_ms;
+	struct deadline end; /* of its beginning */
 	char where[448];     /* "USER@HOST:PORT", for failures */
 	char why[256];
 };

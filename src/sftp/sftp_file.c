@@ -171,7 +171,8 @@ sftp_sync_dirs(struct sftp_store *s, const char *prefix, struct fail *f)
 		if (rc != 0 || len == 0)
 			return rc;
 		dir[len - 1] = '\0';
-		sftp_dir_of(dir, dir);
+		for (len--; len > 0 && dir[len - 1] != '/'; len--)
+			dir[len - 1] = '\0';
 	}
 }
 

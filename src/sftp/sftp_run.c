@@ -9,15 +9,23 @@
 #include "retry.h"
 #include "sftp_store.h"
 
-/* A connection, if there is none that is good.  0, SFTP_AGAIN, -1. */
+/*
+ * A connection, if there is none that is good.  It may have been lost while
+ * nobody waited for an answer.  0, SFTP_AGAIN, -1.
+ */
 static int
-connect_once(struct sftp_store *s, struct deadline end, struct fail *f)
+connect_once(
+    struct sftp_store *s, struct deadline end, unsigned tries, struct fail *f)
 {
+	const char *why = s->wire != NULL ? wire_broken(s->wire) : NULL;
 	struct tunnel *t;
 	bool heals;
 
-	if (s->wire != NULL && wire_broken(s->wire) == NULL)
+	if (s->wire != NULL && why == NULL)
 		return 0;
+	if (why != NULL && tries == 1)
+		log_info("trying again: %s: the connection is lost: %s",
+		    s->store.url, why);
 	wire_close(s->wire);
 	s->wire = NULL;
 	t = tunnel_open(&s->options, end, &heals, f);
@@ -72,7 +80,7 @@ run(struct sftp_store *s, int (*attempt)(void *arg, struct fail *f), void *arg,
 	    s->options.deadline.at_ms < end.at_ms)
 		end = s->options.deadline;
 	for (unsigned tries = 1;; tries++) {
-		int rc = connect_once(s, end, f);
+		int rc = connect_once(s, end, tries, f);
 
 		if (rc == 0)
 			rc = attempt(arg, f);

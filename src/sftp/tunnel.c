@@ -50,7 +50,7 @@ lost(struct tunnel *t, const char *what, int rc, int again, struct fail *f)
 	if (rc == again)
 		(void)fail_set(f, FAIL_TRANSIENT, t->where,
 		    "%s: no answer within %lld ms", what,
-		    (long long)t->options->connect_ms);
+		    (long long)(clock_monotonic_ms() - t->began_ms));
 	else
 		(void)fail_set(
 		    f, FAIL_TRANSIENT, t->where, "%s: %s", what, tunnel_why(t));
@@ -161,6 +161,7 @@ tunnel_open(const struct sftp_options *o, struct deadline end, bool *heals,
 	}
 	t->options = o;
 	t->fd = -1;
+	t->began_ms = clock_monotonic_ms();
 	t->end = deadline_in(o->connect_ms);
 	if (end.at_ms < t->end.at_ms)
 		t->end = end;

@@ -22,7 +22,7 @@ from pathlib import Path
 from .cases import Skip
 from .waiting import wait_until
 
-NAMES = ("ceph", "swift")
+NAMES = ("ceph", "swift", "sshd")
 START_SECONDS = 240
 
 
