@@ -26,7 +26,7 @@ from . import processes
 from .asroot import user_variable
 from .cases import DEFAULT_TIME_LIMIT, Skip, in_ci
 from .sandbox import Sandbox
-from .services import Services, place
+from .services import NAMES as SERVICES, Services, place
 
 ROOT = Path(__file__).resolve().parents[3]
 # "not ok 2 - check_lsn.c:case:test_name: message"
@@ -149,20 +149,47 @@ class Context:
     running: Running = field(default_factory=Running)
 
     def environment_of(self, service):
-        """What the suite of stores is told of a bucket in this service."""
+        """What the suite of stores is told of a place in this service."""
+        url, options = {
+            "sshd": self._in_sshd,
+            "exec-directory": self._by_directory,
+            "exec-rclone": self._by_rclone,
+        }.get(service, lambda: self._in_bucket(service))()
+        return {
+            "WALVAULT_TEST_STORE": url,
+            "CK_TIMEOUT_MULTIPLIER": "20" if url.startswith("exec:") else "4",
+            **{f"WALVAULT_TEST_STORE_{name}": value for name, value in options.items() if value},
+        }
+
+    @staticmethod
+    def _in_bucket(service):
         at = place(service)
-        options = {
+        return "s3://vault/suite", {
             **{"ENDPOINT": at["endpoint"], "CA_FILE": at.get("ca")},
             "ACCESS_KEY_ID": at["access_key"],
             "SECRET_KEY": at["secret_key"],
             "SINGLE_WRITER": "yes" if service == "swift" else None,
             "PART_SIZE": "5MiB",
         }
-        return {
-            "WALVAULT_TEST_STORE": "s3://vault/suite",
-            "CK_TIMEOUT_MULTIPLIER": "4",
-            **{f"WALVAULT_TEST_STORE_{name}": value for name, value in options.items() if value},
-        }
+
+    @staticmethod
+    def _in_sshd():
+        at = place("sshd")
+        url = f"sftp://{at['user']}@127.0.0.1:{at['port']}{at['data']}"
+        return url, {"IDENTITY_FILE": at["key"], "KNOWN_HOSTS": at["known_hosts"]}
+
+    def _by_directory(self):
+        directory = self.sandbox.path / "by-directory"
+        directory.mkdir()
+        return f"exec:{ROOT}/contrib/exec-directory {directory}", {}
+
+    def _by_rclone(self):
+        if not shutil.which("rclone"):
+            raise Skip("rclone is not installed")
+        directory = self.sandbox.path / "by-rclone"
+        directory.mkdir()
+        command = f"exec:{ROOT}/contrib/exec-rclone {directory}"
+        return command, {"SINGLE_WRITER": "yes", "SLOW": "yes"}
 
 
 @dataclass
@@ -179,7 +206,7 @@ class UnitProgram:
 
     @property
     def services(self):
-        return [self.service] if self.service else []
+        return [self.service] if self.service in SERVICES else []
 
     def run(self, context):
         extra = {}
@@ -299,7 +326,10 @@ def suites_of_stores(directory):
     path = Path(directory) / "check_store"
     if not path.exists():
         return []
-    return [UnitProgram(path, 900, service) for service in ("ceph", "swift")]
+    return [
+        UnitProgram(path, 900, service)
+        for service in ("ceph", "swift", "sshd", "exec-directory", "exec-rclone")
+    ]
 
 
 def find_end_to_end_tests(sandbox, names):
