@@ -15,7 +15,10 @@
 #include "sftp_options.h"
 #include "wire.h"
 
-/* ".walvault-0123456789abcdef" */
+/*
+ * ".walvault-s0123456789abcdef": where the server sees it as a directory of
+ * its own, there is no number of a process in it (see file_sweep.h).
+ */
 #define SFTP_TEMP_PREFIX ".walvault-"
 
 struct sftp_store {
@@ -116,6 +119,9 @@ int sftp_sync_dirs(struct sftp_store *s, const char *prefix, struct fail *f);
 
 /* Make the directories of a key that are not there. */
 int sftp_make_dirs(struct sftp_store *s, const char *key, struct fail *f);
+
+/* Tell that there are no hard links, and what to do.  -1. */
+int sftp_no_links(struct sftp_store *s, const char *why, struct fail *f);
 
 /* A name in a directory. */
 struct sftp_entry {

@@ -220,3 +220,14 @@ sftp_make_dirs(struct sftp_store *s, const char *key, struct fail *f)
 	}
 	return 0;
 }
+
+int
+sftp_no_links(struct sftp_store *s, const char *why, struct fail *f)
+{
+	(void)fail_set(f, FAIL_CONFIG, s->store.url,
+	    "the server cannot create an object only if there is none: %s",
+	    why);
+	return fail_hint(f,
+	    "OpenSSH's server can, on a file system with hard links. If one "
+	    "host alone writes here, set single_writer = yes");
+}

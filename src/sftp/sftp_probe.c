@@ -2,7 +2,6 @@
 /* The store's own directory, and what the server can do: sftp_store.h. */
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "log.h"
 #include "sftp_store.h"
@@ -74,15 +73,6 @@ sftp_store_prepare(struct store *store, struct fail *f)
 }
 
 static int
-put_probe(struct store *store, const char *key, struct fail *f)
-{
-	struct store_attrs attrs = { .kind = STORE_NOTE };
-	struct stream *put = sftp_store_put(store, key, &attrs, f);
-
-	return put != NULL ? stream_write_whole(put, "probe", 5, f) : -1;
-}
-
-static int
 overwritten(const struct sftp_store *s, struct fail *f)
 {
 	(void)fail_set(f, FAIL_CONFIG, s->store.url,
@@ -113,39 +103,119 @@ warn_of_abilities(const struct sftp_store *s)
 		    s->store.name);
 }
 
+#define PROBE SFTP_TEMP_PREFIX "probe"
+
+/* One request with a path, or two.  As sftp_answer. */
+static int
+ask_paths(struct sftp_store *s, const char *what, const char *one,
+    const char *two, struct fail *f)
+{
+	struct sftp_ask ask = { s, one, what, f };
+	struct wire_call call = { 0 };
+	char from[SFTP_PATH_MAX], to[SFTP_PATH_MAX];
+	int rc;
+
+	sftp_path(s, one, from);
+	if (two != NULL) {
+		sftp_path(s, two, to);
+		wire_send(s->wire, &call, WIRE_EXTENDED, "sss",
+		    "hardlink@openssh.com", from, to);
+	} else {
+		wire_send(s->wire, &call, WIRE_REMOVE, "s", from);
+	}
+	rc = sftp_answer(&ask, &call, WIRE_STATUS);
+	wire_done(&call);
+	return rc;
+}
+
+/* Bytes into a file that is made if need be.  As sftp_answer. */
+static int
+write_probe(struct sftp_store *s, struct fail *f)
+{
+	struct sftp_ask ask = { s, PROBE, "write", f };
+	struct sftp_handle h;
+	struct wire_call call = { 0 };
+	int rc = sftp_open(&ask, WIRE_OPEN_WRITE | WIRE_OPEN_CREAT, &h);
+
+	if (rc != 0)
+		return rc == 1 ? sftp_absent(s, f) : rc;
+	wire_send(s->wire, &call, WIRE_WRITE, "bUb", (const void *)h.bytes,
+	    h.len, (uint64_t)0, (const void *)"probe", (size_t)5);
+	rc = sftp_answer(&ask, &call, WIRE_STATUS);
+	if (rc == 0 && wire_abilities(s->wire)->fsync) {
+		wire_send(s->wire, &call, WIRE_EXTENDED, "sb",
+		    "fsync@openssh.com", (const void *)h.bytes, h.len);
+		rc = sftp_answer(&ask, &call, WIRE_STATUS);
+	}
+	wire_done(&call);
+	if (rc == SFTP_AGAIN)
+		return rc;
+	sftp_close(s, &h);
+	return rc == 0 ? sftp_sync_dir(s, "", f) : rc;
+}
+
 /*
- * An object with a name of its own that no listing shows is created twice, and
- * must be refused once.
+ * The same link twice must be refused once.  Another who probes may remove it
+ * between, but not for ever.
  */
+static int
+probe_link(struct sftp_store *s, struct fail *f)
+{
+	for (int i = 0; i < 5; i++) {
+		int rc = ask_paths(s, "link", PROBE, PROBE "-link", f);
+
+		if (rc == 0)
+			rc = ask_paths(s, "link", PROBE, PROBE "-link", f);
+		if (rc == 1)
+			(void)fail_set(f, FAIL_TRANSIENT, s->store.url,
+			    "what is written there vanishes");
+		if (rc > 0)
+			return SFTP_AGAIN;
+		if (rc < 0) {
+			struct sftp_ask ask = { s, PROBE "-link", "stat", f };
+			struct fail why = *f;
+			struct sftp_attrs attrs;
+
+			/* It is there: that was the refusal. */
+			rc = sftp_lstat(&ask, &attrs);
+			return rc != 1 ? rc : sftp_no_links(s, why.cause, f);
+		}
+	}
+	return overwritten(s, f);
+}
+
+static int
+attempt_probe(void *arg, struct fail *f)
+{
+	struct sftp_store *s = arg;
+	struct fail ignored;
+	int rc = write_probe(s, f);
+
+	if (rc == 1)
+		rc = fail_set(f, FAIL_TRANSIENT, s->store.url,
+		    "what is written there vanishes");
+	if (rc == 0 && wire_abilities(s->wire)->hardlink)
+		rc = probe_link(s, f);
+	else if (rc == 0 && !s->options.single_writer)
+		rc = sftp_no_links(
+		    s, "it does not offer hardlink@openssh.com", f);
+	/* Who may not delete leaves the same names each time. */
+	if (rc != SFTP_AGAIN &&
+	    ask_paths(s, "delete", PROBE "-link", NULL, &ignored) != SFTP_AGAIN)
+		(void)ask_paths(s, "delete", PROBE, NULL, &ignored);
+	return rc;
+}
+
 int
 sftp_store_probe(struct store *store, struct fail *f)
 {
 	struct sftp_store *s = (struct sftp_store *)store;
-	uint64_t random = 0;
-	char key[64];
-	int rc;
 
-	if (getrandom(&random, sizeof random, 0) != sizeof random)
-		return fail_set(f, FAIL_INTERNAL, store->url, "no random");
-	(void)snprintf(key, sizeof key, SFTP_TEMP_PREFIX "probe-%016llx",
-	    (unsigned long long)random);
-	rc = put_probe(store, key, f);
-	if (rc == 0) {
-		rc = put_probe(store, key, f);
-		if (rc == 0)
-			rc = overwritten(s, f);
-		else if (rc == 1)
-			rc = 0;
-	}
-	if (rc == 0)
+	if (sftp_run(s, "", attempt_probe, s, f) != 0)
+		return -1;
+	if (s->wire != NULL)
 		warn_of_abilities(s);
-	/* One that may not delete leaves it to those who sweep. */
-	if (rc == 0) {
-		struct fail ignored;
-
-		(void)store->ops->del(store, key, &ignored);
-	}
-	return rc;
+	return 0;
 }
 
 struct space {

@@ -81,17 +81,6 @@ temp_gone(struct sftp_put *p, bool again, struct fail *f)
 	    "the temporary file of %s is gone", p->key);
 }
 
-static int
-cannot_link(struct sftp_put *p, const char *why, struct fail *f)
-{
-	(void)fail_set(f, FAIL_CONFIG, p->s->store.url,
-	    "the server cannot create an object only if there is none: %s",
-	    why);
-	return fail_hint(f,
-	    "OpenSSH's server can, on a file system with hard links. If one "
-	    "host alone writes here, set single_writer = yes");
-}
-
 /*
  * A name that is taken is one failure of many in this protocol; and a link
  * whose answer was lost may be ours.
@@ -107,7 +96,7 @@ link_failed(struct sftp_put *p, const char *to, struct fail *f)
 	rc = exists(p, to, f);
 	if (rc == 0)
 		return 1;
-	return rc == 1 ? cannot_link(p, why.cause, f) : rc;
+	return rc == 1 ? sftp_no_links(p->s, why.cause, f) : rc;
 }
 
 /* Give it a name that must not exist.  0, 1 it exists, SFTP_AGAIN, -1. */
@@ -117,8 +106,8 @@ link_as(struct sftp_put *p, const char *from, const char *to, struct fail *f)
 	int rc;
 
 	if (!wire_abilities(p->s->wire)->hardlink)
-		return cannot_link(
-		    p, "it does not offer hardlink@openssh.com", f);
+		return sftp_no_links(
+		    p->s, "it does not offer hardlink@openssh.com", f);
 	rc = ask_names(p, "link", from, to, f);
 	if (rc == 1)
 		return temp_gone(p, false, f);

@@ -61,8 +61,8 @@ open_temp(struct sftp_put *p, struct fail *f)
 		/* What an answer that was lost has made is never written. */
 		if (getrandom(&random, sizeof random, 0) != sizeof random)
 			return fail_set(f, FAIL_INTERNAL, p->key, "no random");
-		(void)snprintf(p->temp, sizeof p->temp, "%.*s%s%016llx",
-		    (int)(sizeof p->temp - sizeof SFTP_TEMP_PREFIX - 16),
+		(void)snprintf(p->temp, sizeof p->temp, "%.*s%ss%016llx",
+		    (int)(sizeof p->temp - sizeof SFTP_TEMP_PREFIX - 17),
 		    p->dir, SFTP_TEMP_PREFIX, (unsigned long long)random);
 		rc = create(p, f);
 		p->made = rc == 0;
@@ -302,7 +302,7 @@ sftp_store_put(struct store *store, const char *key,
 		    p->aside, sizeof p->aside, "%s", attrs->set_aside);
 	sftp_dir_of(p->key, p->dir);
 	/* Whether one can write there is known before all is read. */
-	if (strlen(key) + sizeof SFTP_TEMP_PREFIX + 16 >= sizeof p->temp)
+	if (strlen(key) + sizeof SFTP_TEMP_PREFIX + 17 >= sizeof p->temp)
 		(void)fail_set(f, FAIL_INTERNAL, key, "the key is too long");
 	else if (sftp_run(p->s, key, attempt_write, p, f) == 0)
 		return &p->stream;

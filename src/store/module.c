@@ -10,10 +10,10 @@
 #include "io.h"
 #include "module.h"
 
-#define TEXT(x)     #x
-#define TEXT_OF(x)  TEXT(x)
-#define TABLE_NAME  TEXT_OF(STORE_MODULE_TABLE)
-#define SCHEME_HINT                                    \
+#define TEXT(x)    #x
+#define TEXT_OF(x) TEXT(x)
+#define TABLE_NAME TEXT_OF(STORE_MODULE_TABLE)
+#define SCHEME_HINT                                         \
 	"write file:///absolute/path, s3://BUCKET/PREFIX, " \
 	"sftp://USER@HOST/PATH, exec:COMMAND"
 

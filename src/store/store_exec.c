@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "store_exec.h"
 #include "units.h"
@@ -96,24 +95,19 @@ put_probe(struct store *store, const char *key, struct fail *f)
 static int
 exec_probe(struct store *store, struct fail *f)
 {
+	static const char key[] = ".walvault-probe";
 	struct exec_store *s = (struct exec_store *)store;
-	uint64_t random = 0;
-	char key[64];
-	int rc;
+	struct fail ignored;
+	int rc = 0;
 
-	if (getrandom(&random, sizeof random, 0) != sizeof random)
-		return fail_set(f, FAIL_INTERNAL, store->url, "no random");
-	(void)snprintf(key, sizeof key, ".walvault-probe-%016llx",
-	    (unsigned long long)random);
-	rc = put_probe(store, key, f);
-	if (rc == 0)
+	/* Another who probes may delete it between the two, but not always. */
+	for (int i = 0; i < 3 && rc == 0; i++) {
 		rc = put_probe(store, key, f);
-	if (rc >= 0) {
-		struct fail ignored;
-
-		/* One that may not delete leaves it. */
-		(void)exec_del(store, key, &ignored);
+		if (rc >= 0)
+			rc = put_probe(store, key, f);
 	}
+	/* One that may not delete leaves it. */
+	(void)exec_del(store, key, &ignored);
 	if (rc == 0 && !s->single_writer) {
 		(void)fail_set(f, FAIL_CONFIG, store->url,
 		    "the command overwrites an object that was to be made "

@@ -344,12 +344,26 @@ def test_an_account_that_may_not_delete_can_archive():
     s.push()
     s.push()
     s.fetch()
+    s.repo.walvault("check", "--no-server")
+    before = sorted(s.files())
+    s.repo.walvault("check", "--no-server")
+    assert sorted(s.files()) == before, "each check leaves something"
     # Each object keeps its temporary name, of the same file.
     assert s.object().stat().st_nlink == 2
     inode = s.object().stat().st_ino
     assert inode in [path.stat().st_ino for path in s.object().parent.glob(".walvault-*")]
     repeated = [path for path in s.object().parent.iterdir() if not path.name.startswith(".")]
     assert repeated == [s.object()]
+    # On the server itself those are nothing but leftovers.
+    for path in s.files(".walvault-*"):
+        os.utime(path, (time.time() - 3 * 86400,) * 2)
+    local = Repository(s.pg, section={"url": f"file://{s.server.data}/store"})
+    s.push(1)
+    result = local.walvault("expire").expect(0)
+    assert s.object().stat().st_nlink == 1, (result, s.files())
+    assert s.object(1).stat().st_nlink == 2, "its writer may still be at it"
+    s.fetch()
+    s.fetch()
 
 
 def test_a_full_disk_is_told_and_leaves_nothing():
