@@ -37,13 +37,14 @@ COMPILE	= $(CC) -std=c11 $(CPPFLAGS) $(WARN) $(CFLAGS) -MMD -MP
 
 # Lower layers never include upper ones: each is compiled with the include
 # directories of the layers it may use, and no others.
-LAYERS	= util crypto pg stream store remote conf archive cmd
+LAYERS	= util crypto pg stream store remote sftp conf archive cmd
 USES_util    = util
 USES_crypto  = util crypto
 USES_pg	     = util pg
 USES_stream  = util stream
 USES_store   = util stream store
 USES_remote  = util crypto stream store remote
+USES_sftp    = util stream store remote sftp
 USES_conf    = util conf
 USES_archive = util crypto pg stream store archive
 USES_cmd     = $(LAYERS)
@@ -55,12 +56,13 @@ FLAGS_store  = -fvisibility=default
 # These are (also) in modules.
 FLAGS_crypto = -fPIC
 FLAGS_remote = -fPIC
+FLAGS_sftp   = -fPIC
 includes     = $(foreach l,$(USES_$(1)),-Iinclude/$(l))
 PQ_INCLUDE   := -isystem $(shell pg_config --includedir 2>/dev/null || echo /usr/include/postgresql)
 
 PROGRAMS = walpush walfetch walvault basebackup pitr-restore
 MAINS	 = $(PROGRAMS:%=src/cmd/%.c)
-SOURCES	 = $(filter-out $(MAINS) src/remote/%,$(wildcard $(LAYERS:%=src/%/*.c)))
+SOURCES	 = $(filter-out $(MAINS) src/remote/% src/sftp/%,$(wildcard $(LAYERS:%=src/%/*.c)))
 OBJECTS	 = $(SOURCES:src/%.c=$(BUILD)/obj/%.o)
 LIBRARY	 = $(BUILD)/libwalvault.a
 BINS	 = $(PROGRAMS:%=$(BUILD)/bin/%)
@@ -68,11 +70,19 @@ BINS	 = $(PROGRAMS:%=$(BUILD)/bin/%)
 CORE	 = $(filter $(EXPORTED:%=$(BUILD)/obj/%/%),$(OBJECTS))
 
 # Drivers of the network, loaded by a program when it needs one.
-MODULES	 = $(BUILD)/lib/walvault/store-http.so
+# Each has only what belongs into it, so that none needs another's libraries.
+DRIVERS	 = http sftp
+MODULES	 = $(DRIVERS:%=$(BUILD)/lib/walvault/store-%.so)
 REMOTE	 = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(wildcard src/remote/*.c))
+SFTP	 = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(wildcard src/sftp/*.c))
+# Each module has a table of the same name; tests link no modules.
 REMOTE_LIBRARY = $(BUILD)/libremote.a
+TESTABLE = $(filter-out %/module_http.o %/module_sftp.o,$(REMOTE) $(SFTP))
 CRYPTO	 = $(filter $(BUILD)/obj/crypto/%,$(OBJECTS))
+OBJECTS_http = $(REMOTE) $(CRYPTO)
+OBJECTS_sftp = $(SFTP) $(BUILD)/obj/remote/retry.o
 LIBS_http = -lcurl -lexpat -ljansson -lcrypto
+LIBS_sftp = -lssh
 
 CHECKS	 = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/check_*.c))
 TOOLS	 = $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c))
@@ -99,15 +109,18 @@ $(BUILD)/bin/%: $(BUILD)/obj/cmd/%.o $(LIBRARY)
 	@echo "  LD $@"
 	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(CORE) $(LIBRARY) $(LDLIBS)
 
-$(REMOTE_LIBRARY): $(REMOTE)
+$(REMOTE_LIBRARY): $(TESTABLE)
 	@rm -f $@
-	@$(AR) rcs $@ $(REMOTE)
+	@$(AR) rcs $@ $(TESTABLE)
 
-$(BUILD)/lib/walvault/store-%.so: $(REMOTE) $(CRYPTO)
-	@mkdir -p $(@D)
-	@echo "  LD $@"
-	@$(CC) $(CFLAGS) -fPIC -shared $(SANITIZE) -Wl,-z,relro,-z,now,--as-needed \
-	    -o $@ $(REMOTE) $(CRYPTO) $(LIBS_$*)
+define module_rule
+$(BUILD)/lib/walvault/store-$(1).so: $(OBJECTS_$(1))
+	@mkdir -p $$(@D)
+	@echo "  LD $$@"
+	@$$(CC) $$(CFLAGS) -fPIC -shared $$(SANITIZE) -Wl,-z,relro,-z,now,--as-needed \
+	    -o $$@ $(OBJECTS_$(1)) $(LIBS_$(1))
+endef
+$(foreach m,$(DRIVERS),$(eval $(call module_rule,$(m))))
 
 # A test that makes library calls fail names them in its first lines:
 #	/* wrap: malloc calloc */
@@ -118,7 +131,7 @@ $(BUILD)/tests/check_%: tests/check_%.c $(LIBRARY) $(REMOTE_LIBRARY) Makefile
 	@echo "  CC $<"
 	@$(COMPILE) -Wno-missing-prototypes $(ALL_INCLUDES) -Itests \
 	    -o $@ $< $(LDFLAGS) $(patsubst %,-Wl$(comma)--wrap=%,$(call wraps,$<)) \
-	    $(filter-out %/$*.o,$(CORE)) $(REMOTE_LIBRARY) $(LIBRARY) $(LDLIBS) $(LIBS_http) -lcheck_pic -lrt -lm -lsubunit
+	    $(filter-out %/$*.o,$(CORE)) $(REMOTE_LIBRARY) $(LIBRARY) $(LDLIBS) $(LIBS_http) $(LIBS_sftp) -lcheck_pic -lrt -lm -lsubunit
 comma	= ,
 
 $(BUILD)/tests/%: tests/tools/%.c $(LIBRARY) Makefile
@@ -195,7 +208,8 @@ install: all
 	install -m 0644 man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 0644 man/*.7 $(DESTDIR)$(PREFIX)/share/man/man7
 	install -m 0644 conf.d/*.conf $(DESTDIR)$(PREFIX)/share/doc/walvault/conf.d
-	install -m 0755 contrib/read-object.py $(DESTDIR)$(PREFIX)/share/doc/walvault
+	install -m 0755 contrib/read-object.py contrib/exec-directory contrib/exec-rclone \
+	    $(DESTDIR)$(PREFIX)/share/doc/walvault
 	for unit in walvault-backup.service walvault-backup.timer; do \
 	    sed 's|/usr/local/bin|$(PREFIX)/bin|' contrib/systemd/$$unit \
 	        > $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit || exit 1; \
@@ -204,7 +218,7 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
--include $(OBJECTS:.o=.d) $(REMOTE:.o=.d) $(MAINS:src/%.c=$(BUILD)/obj/%.d)
+-include $(OBJECTS:.o=.d) $(REMOTE:.o=.d) $(SFTP:.o=.d) $(MAINS:src/%.c=$(BUILD)/obj/%.d)
 
 .PHONY: all tests deps check demo bench asan torture fuzz lint install clean
 .SECONDARY:

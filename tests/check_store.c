@@ -12,6 +12,30 @@
 
 static char url[1024];
 
+/* There a name is a file or a directory, and not both. */
+static bool
+is_directory(void)
+{
+	return strncmp(url, "file:", 5) == 0 || strncmp(url, "sftp:", 5) == 0 ||
+	    strncmp(url, "exec:", 5) == 0;
+}
+
+/*
+ * Where each object takes several processes of a tenth of a second there is no
+ * time for as many.
+ */
+static bool
+is_slow(void)
+{
+	return getenv("WALVAULT_TEST_STORE_SLOW") != NULL;
+}
+
+static unsigned
+few_or(unsigned many)
+{
+	return is_slow() ? many / 50 + 1 : many;
+}
+
 /* Each test has keys of its own. */
 static struct store *
 open_store(void)
@@ -256,13 +280,17 @@ START_TEST(keys_may_hold_every_printable_character)
 	struct store *s = open_store();
 	struct fail f = { 0 };
 	char want[2048] = "";
+	int each = is_slow() ? 16 : 1;
 
-	for (int c = ' ' + 1; c < 127; c++) {
-		char key[32], text[16];
+	for (int c = ' ' + 1; c < 127; c += each) {
+		char key[64], chars[32] = "", text[8];
 
-		if (c == '/')
+		for (int i = c; i < c + each && i < 127; i++)
+			if (i != '/')
+				chars[strlen(chars)] = (char)i;
+		if (chars[0] == '\0')
 			continue;
-		(void)snprintf(key, sizeof key, "printable/x%cy z", c);
+		(void)snprintf(key, sizeof key, "printable/x%sy z", chars);
 		(void)snprintf(text, sizeof text, "%d", c);
 		/* Azure makes a slash of it, which would be another key. */
 		if (c == '\\' && strncmp(url, "azure:", 6) == 0) {
@@ -297,16 +325,14 @@ START_TEST(a_listing_can_begin_behind_any_key)
 	put_text(s, "after/b", "");
 	put_text(s, "after/a/c", "");
 	put_text(s, "after/a-b", "");
-	/* In a directory a name is a file or a directory. */
-	if (strncmp(url, "file:", 5) != 0)
+	if (!is_directory())
 		put_text(s, "after/a", "");
 	for (size_t i = 0; i < sizeof tries / sizeof tries[0]; i++) {
 		const char *want = tries[i].want;
 		struct listed l = { 0 };
 		struct fail f = { 0 };
 
-		if (strncmp(url, "file:", 5) == 0 &&
-		    strncmp(want, "after/a ", 8) == 0)
+		if (is_directory() && strncmp(want, "after/a ", 8) == 0)
 			want += 8;
 		ck_assert_int_eq(store_list_after(s, "after/", tries[i].after,
 		                     listed_add, &l, &f),
@@ -345,7 +371,7 @@ race(void *arg)
 	char text[32], key[64];
 
 	(void)snprintf(text, sizeof text, "racer %u", r->number);
-	for (unsigned round = 0; round < ROUNDS; round++) {
+	for (unsigned round = 0; round < few_or(ROUNDS); round++) {
 		race_key(round, key);
 		(void)pthread_barrier_wait(r->start);
 		r->rc[round] = s == NULL
@@ -378,7 +404,7 @@ START_TEST(of_many_writers_exactly_one_wins)
 	}
 	for (unsigned i = 0; i < RACERS; i++)
 		ck_assert_int_eq(pthread_join(racers[i].thread, NULL), 0);
-	for (unsigned round = 0; round < ROUNDS; round++) {
+	for (unsigned round = 0; round < few_or(ROUNDS); round++) {
 		unsigned winners = 0, winner = 0;
 		char text[32], key[64];
 
@@ -579,7 +605,8 @@ put_many(void *arg)
 	struct fail f = { 0 };
 	struct store *s = try_to_open(url, &f);
 
-	for (unsigned i = r->number; s != NULL && i < MANY; i += RACERS) {
+	for (unsigned i = r->number; s != NULL && i < few_or(MANY);
+	     i += RACERS) {
 		char key[64];
 
 		/* Not in the order of their names. */
@@ -595,7 +622,8 @@ START_TEST(thousands_of_keys_are_listed_once_each)
 {
 	struct racer writers[RACERS] = { 0 };
 	struct store *s = open_store();
-	struct listed l = { 0 }, stopped = { .stop_after = 1700 };
+	unsigned behind = 0;
+	struct listed l = { 0 }, stopped = { .stop_after = few_or(1700) };
 	struct fail f = { 0 };
 	int written = 0;
 
@@ -609,12 +637,14 @@ START_TEST(thousands_of_keys_are_listed_once_each)
 		ck_assert_int_eq(pthread_join(writers[i].thread, NULL), 0);
 		written += writers[i].rc[0];
 	}
-	ck_assert_int_eq(written, MANY);
+	for (unsigned i = 0; i < few_or(MANY); i++)
+		behind += i * 2654435761u > 0x80000000u;
+	ck_assert_int_eq(written, (int)few_or(MANY));
 	ck_assert_int_eq(store_list(s, "many/", listed_add, &l, &f), 0);
-	ck_assert_uint_eq(l.n, MANY);
+	ck_assert_uint_eq(l.n, few_or(MANY));
 	ck_assert(l.sorted);
 	ck_assert_int_eq(store_list(s, "many/", listed_add, &stopped, &f), 42);
-	ck_assert_uint_eq(stopped.n, 1700);
+	ck_assert_uint_eq(stopped.n, few_or(1700));
 	buf_clear(&l.text);
 	buf_clear(&stopped.text);
 	l.n = 0;
@@ -623,7 +653,7 @@ START_TEST(thousands_of_keys_are_listed_once_each)
 	    store_list_after(s, "many/", "many/80000000", listed_add, &l, &f),
 	    0);
 	ck_assert(l.sorted);
-	ck_assert_uint_eq(l.n, 1249);
+	ck_assert_uint_eq(l.n, behind);
 	buf_clear(&l.text);
 	store_free(s);
 }

@@ -56,7 +56,7 @@ choose_cluster(struct conf *c, struct fail *f)
 static bool
 is_url(const char *text)
 {
-	return strstr(text, "://") != NULL;
+	return strstr(text, "://") != NULL || strncmp(text, "exec:", 5) == 0;
 }
 
 /* A store must be a URL or have one. */

@@ -15,7 +15,8 @@
 #define TABLE_NAME TEXT_OF(STORE_MODULE_TABLE)
 #define SCHEME_HINT                                         \
 	"write file:///absolute/path, s3://BUCKET/PREFIX, " \
-	"azure://CONTAINER/PREFIX, gs://BUCKET/PREFIX"
+	"azure://CONTAINER/PREFIX, gs://BUCKET/PREFIX, "    \
+	"sftp://USER@HOST/PATH, exec:COMMAND"
 
 static const struct scheme {
 	const char *begin; /* of the URL */
@@ -26,6 +27,7 @@ static const struct scheme {
 	{ "azure://", "store-http.so",
 	    "libcurl4 libexpat1 libjansson4 libssl3" },
 	{ "gs://", "store-http.so", "libcurl4 libexpat1 libjansson4 libssl3" },
+	{ "sftp://", "store-sftp.so", "libssh-4" },
 };
 
 static const struct scheme *

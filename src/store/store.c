@@ -5,6 +5,7 @@
 
 #include "module.h"
 #include "store.h"
+#include "store_exec.h"
 #include "store_file.h"
 #include "sum.h"
 
@@ -15,6 +16,8 @@ store_open(const struct store_args *args, struct fail *f)
 
 	if (strncmp(args->url, "file://", 7) == 0)
 		s = store_file_open(args, args->url + 7, f);
+	else if (strncmp(args->url, "exec:", 5) == 0)
+		s = store_exec_open(args, f);
 	else
 		s = module_open_store(args, f);
 	if (s == NULL)

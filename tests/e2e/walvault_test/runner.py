@@ -26,7 +26,7 @@ from . import processes
 from .asroot import user_variable
 from .cases import DEFAULT_TIME_LIMIT, Skip, in_ci
 from .sandbox import Sandbox
-from .services import NAMES, Services, place
+from .services import NAMES as SERVICES, Services, place
 
 ROOT = Path(__file__).resolve().parents[3]
 # "not ok 2 - check_lsn.c:case:test_name: message"
@@ -149,29 +149,52 @@ class Context:
     running: Running = field(default_factory=Running)
 
     def environment_of(self, service):
-        """What the suite of stores is told of a bucket in this service."""
+        """What the suite of stores is told of a place in this service."""
+        url, options = {
+            "sshd": self._in_sshd,
+            "exec-directory": self._by_directory,
+            "exec-rclone": self._by_rclone,
+        }.get(service, lambda: self._in_bucket(service))()
+        return {
+            "WALVAULT_TEST_STORE": url,
+            "CK_TIMEOUT_MULTIPLIER": "20" if url.startswith("exec:") else "4",
+            **{f"WALVAULT_TEST_STORE_{name}": value for name, value in options.items() if value},
+        }
+
+    @staticmethod
+    def _in_bucket(service):
         at = place(service)
         if service == "gcs":
             options = {"ENDPOINT": at["endpoint"], "CA_FILE": at["ca"]}
             options |= {"CREDENTIALS_FILE": at["keys"]["admin"], "PART_SIZE": "5MiB"}
-            return self._suite("gs://vault/suite", options)
-        options = {
+            return "gs://vault/suite", options
+        url = "azure://vault/suite" if service == "azurite" else "s3://vault/suite"
+        return url, {
             **{"ENDPOINT": at["endpoint"], "CA_FILE": at.get("ca")},
             **{"ACCESS_KEY_ID": at.get("access_key"), "ACCOUNT": at.get("account")},
             "SECRET_KEY": at["secret_key"],
             "SINGLE_WRITER": "yes" if service == "swift" else None,
             "PART_SIZE": "5MiB",
         }
-        url = "azure://vault/suite" if service == "azurite" else "s3://vault/suite"
-        return self._suite(url, options)
 
     @staticmethod
-    def _suite(url, options):
-        return {
-            "WALVAULT_TEST_STORE": url,
-            "CK_TIMEOUT_MULTIPLIER": "4",
-            **{f"WALVAULT_TEST_STORE_{name}": value for name, value in options.items() if value},
-        }
+    def _in_sshd():
+        at = place("sshd")
+        url = f"sftp://{at['user']}@127.0.0.1:{at['port']}{at['data']}"
+        return url, {"IDENTITY_FILE": at["key"], "KNOWN_HOSTS": at["known_hosts"]}
+
+    def _by_directory(self):
+        directory = self.sandbox.path / "by-directory"
+        directory.mkdir()
+        return f"exec:{ROOT}/contrib/exec-directory {directory}", {}
+
+    def _by_rclone(self):
+        if not shutil.which("rclone"):
+            raise Skip("rclone is not installed")
+        directory = self.sandbox.path / "by-rclone"
+        directory.mkdir()
+        command = f"exec:{ROOT}/contrib/exec-rclone {directory}"
+        return command, {"SINGLE_WRITER": "yes", "SLOW": "yes"}
 
 
 @dataclass
@@ -188,7 +211,7 @@ class UnitProgram:
 
     @property
     def services(self):
-        return [self.service] if self.service else []
+        return [self.service] if self.service in SERVICES else []
 
     def run(self, context):
         extra = {}
@@ -308,7 +331,8 @@ def suites_of_stores(directory):
     path = Path(directory) / "check_store"
     if not path.exists():
         return []
-    return [UnitProgram(path, 900, service) for service in NAMES]
+    places = ("azurite", "ceph", "gcs", "swift", "sshd", "exec-directory", "exec-rclone")
+    return [UnitProgram(path, 900, service) for service in places]
 
 
 def find_end_to_end_tests(sandbox, names):

@@ -22,7 +22,7 @@ from pathlib import Path
 from .cases import Skip
 from .waiting import wait_until
 
-NAMES = ("azurite", "ceph", "gcs", "swift")
+NAMES = ("azurite", "ceph", "gcs", "sshd", "swift")
 START_SECONDS = 240
 
 
