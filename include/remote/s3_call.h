@@ -63,7 +63,8 @@ struct s3_call {
 	struct http_answer answer;
 	struct s3_error error;
 	unsigned tries;
-	bool refreshed; /* credentials were asked for once more */
+	bool refreshed;       /* credentials were asked for once more */
+	unsigned credentials; /* the number of those that signed */
 	int64_t signed_at;
 	char object[STORE_KEY_MAX + 1024];
 };

@@ -94,6 +94,8 @@ struct store_ops {
 	int (*space)(struct store *s, uint64_t *bytes, struct fail *f);
 	/* NULL where an object has one source. */
 	int (*turn)(struct store *s, const char *key, const struct fail *why);
+	/* NULL where nothing is known beforehand. */
+	const void *(*head)(struct store *s, const char *key, size_t *len);
 	/* NULL where one handle is all there can be. */
 	struct store *(*again)(const struct store *s);
 	void (*free)(struct store *s);
@@ -104,6 +106,7 @@ struct store {
 	char name[64];  /* as configured, for messages */
 	char url[1024]; /* without secrets */
 	uint64_t id;    /* a hash of the URL, for caches */
+	bool far;       /* every request takes the network's time */
 };
 
 struct store_args {
@@ -176,6 +179,12 @@ int store_get(struct store *s, const char *key, uint64_t off, uint64_t len,
  * next get takes that one (the switch is logged); 0 there is none.
  */
 int store_turn(struct store *s, const char *key, const struct fail *why);
+
+/*
+ * The frame at an object's beginning, if it is known without a request: it
+ * stays the store's.  NULL: read it.
+ */
+const void *store_head(struct store *s, const char *key, size_t *len);
 
 /* 0 it exists, 1 no such object, -1 failed. */
 int store_stat(

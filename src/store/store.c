@@ -21,6 +21,7 @@ store_open(const struct store_args *args, struct fail *f)
 		return NULL;
 	(void)snprintf(s->name, sizeof s->name, "%s", args->name);
 	(void)snprintf(s->url, sizeof s->url, "%s", args->url);
+	s->far = strncmp(args->url, "file://", 7) != 0;
 	s->id = sum64(args->url, strlen(args->url));
 	return s;
 }
@@ -61,6 +62,12 @@ store_get(struct store *s, const char *key, uint64_t off, uint64_t len,
     struct stream *out, struct fail *f)
 {
 	return s->ops->get(s, key, off, len, out, f);
+}
+
+const void *
+store_head(struct store *s, const char *key, size_t *len)
+{
+	return s->ops->head != NULL ? s->ops->head(s, key, len) : NULL;
 }
 
 int
