@@ -5,6 +5,7 @@ import json
 
 from walvault_test import run_program, time_limit
 from walvault_test.cases import new_directory
+from walvault_test.documents import facts_of, need
 from walvault_test.programs import helpers, program
 from walvault_test.scripted import ALWAYS, ScriptedS3, error, says
 
@@ -50,6 +51,32 @@ class Many:
         ]
 
 
+def is_as_the_manual_says(index, objects):
+    """An independent reader finds in it what it finds in the objects themselves."""
+    need("xxhsum")
+    need("lz4")
+    files = new_directory("objects")
+
+    def facts(path):
+        (files / "object").write_bytes(objects[path])
+        return facts_of(files / "object")
+
+    found = facts(index)
+    assert found["kind"] == "index" and not found["replaced"], found
+    # 80 segments, the identity, and the backup's begin and manifest.
+    assert len(found["entries"]) == 83
+    for entry in found["entries"][:10] + found["entries"][-2:]:
+        path = f"/bucket/some/prefix/main/{entry['key']}"
+        assert entry["size"] == len(objects[path]), entry
+        assert entry["time"].startswith("2026-11-20 02:00:00"), entry
+        if "whole" in entry:
+            assert entry["whole"].encode() == objects[path], entry
+            continue
+        own = facts(path)
+        for name in {*entry["header"]} - {"kind", "codec", "repository", "created", "writer"}:
+            assert own[name] == entry["header"][name], (name, entry, own)
+
+
 @time_limit(300)
 def test_info_of_ten_thousand_segments_is_less_than_fifteen_requests():
     many = Many(10000)
@@ -75,6 +102,7 @@ def test_an_index_changes_no_answer():
     many.run("walvault", "expire")
     (index,) = many.index()
     assert many.ask_everything() == plain
+    is_as_the_manual_says(index, many.server.objects)
     # It is believed only as far as it agrees with the listing.
     segment = sorted(path for path in objects if "/wal/" in path)[40]
     many.server.objects[segment] = b"quite another thing"
