@@ -70,6 +70,16 @@ struct store_scan {
 typedef int
 store_list_fn(void *arg, const char *key, const struct store_info *info);
 
+/* Keys to be deleted, and who is told of each that could not be. */
+struct store_batch {
+	const char *const *keys;
+	size_t n; /* STORE_BATCH_MAX at most */
+	void (*failed)(void *arg, size_t i, const struct fail *f); /* or NULL */
+	void *arg;
+};
+
+#define STORE_BATCH_MAX 1000
+
 struct store_ops {
 	struct stream *(*put)(struct store *s, const char *key,
 	    const struct store_attrs *attrs, struct fail *f);
@@ -84,6 +94,8 @@ struct store_ops {
 	int (*list)(struct store *s, const struct store_scan *scan,
 	    store_list_fn *fn, void *arg, struct fail *f);
 	int (*del)(struct store *s, const char *key, struct fail *f);
+	/* All by one request; 1: it cannot.  NULL where there is none such. */
+	int (*del_many)(struct store *s, struct store_batch *b, struct fail *f);
 	/* NULL where nothing is left behind. */
 	int (*sweep)(struct store *s, const char *prefix, int64_t before,
 	    size_t *n, struct fail *f);
@@ -216,6 +228,19 @@ int store_list_shallow(struct store *s, const char *prefix, store_list_fn *fn,
 
 /* 0 deleted, 1 no such object, -1 failed. */
 int store_del(struct store *s, const char *key, struct fail *f);
+
+/*
+ * How many keys store_del_many deletes by one request: 1 where they go one by
+ * one.
+ */
+size_t store_batch_size(const struct store *s);
+
+/*
+ * Delete several objects, also if some cannot be deleted; those that were not
+ * there do not count.  0, or -1: failed was told of each that is left, or of
+ * none if that is not known; *f is the last.
+ */
+int store_del_many(struct store *s, struct store_batch *b, struct fail *f);
 
 /*
  * Delete what writers that were killed have left below prefix without a key,

@@ -257,6 +257,7 @@ static const struct store_ops s3_ops = {
 	.stat = s3_stat,
 	.list = s3_list,
 	.del = s3_del,
+	.del_many = s3_del_many,
 	.settle = s3_settle,
 	.prepare = s3_probe,
 	.probe = s3_probe,

@@ -121,6 +121,32 @@ store_del(struct store *s, const char *key, struct fail *f)
 	return s->ops->del(s, key, f);
 }
 
+size_t
+store_batch_size(const struct store *s)
+{
+	return s->ops->del_many != NULL ? STORE_BATCH_MAX : 1;
+}
+
+int
+store_del_many(struct store *s, struct store_batch *b, struct fail *f)
+{
+	struct fail one;
+	int rc = s->ops->del_many != NULL ? s->ops->del_many(s, b, f) : 1;
+
+	if (rc != 1)
+		return rc;
+	rc = 0;
+	for (size_t i = 0; i < b->n; i++) {
+		if (s->ops->del(s, b->keys[i], &one) >= 0)
+			continue;
+		if (b->failed != NULL)
+			b->failed(b->arg, i, &one);
+		*f = one;
+		rc = -1;
+	}
+	return rc;
+}
+
 int
 store_sweep(struct store *s, const char *prefix, int64_t before, size_t *n,
     struct fail *f)

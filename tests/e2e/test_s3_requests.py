@@ -7,15 +7,16 @@ from walvault_test import run_program, time_limit
 from walvault_test.cases import new_directory
 from walvault_test.documents import facts_of, need
 from walvault_test.programs import helpers, program
-from walvault_test.scripted import ALWAYS, ScriptedS3, error, says
+from walvault_test.scripted import ALWAYS, ScriptedS3, does_it_and_hangs_up, error, says
 
 
 class Many:
     """A repository of many small segments and one backup, on a scripted service."""
 
-    def __init__(self, segments):
+    def __init__(self, segments, first=1):
         directory = new_directory("many")
-        run_program(helpers() / "manysegments", directory, str(segments), timeout=300).expect()
+        words = (directory, str(segments), str(first))
+        run_program(helpers() / "manysegments", *words, timeout=300).expect()
         self.server = ScriptedS3()
         store = directory / "store"
         for path in store.rglob("*"):
@@ -154,3 +155,35 @@ def test_whoever_may_not_delete_adds_and_expire_tidies_up():
     assert len(many.index()) == 4
     many.run("walvault", "expire")
     assert len(many.index()) == 1
+
+
+def test_expire_deletes_a_thousand_by_one_request_and_tells_what_it_could_not():
+    many = Many(1300, first=1251)
+    wal = sorted(path for path in many.server.objects if "/wal/" in path)
+    locked = wal[700]
+    many.server.undeletable.add(locked)
+    # The first answer is lost on the way.
+    many.server.on("POST /bucket.* delete", does_it_and_hangs_up)
+    many.server.on("POST /bucket.* delete", says(error(503, "SlowDown")))
+    rules = ("expire", "--keep-full", "1")
+    where = ("--store", "s3://bucket/some/prefix", "--cluster", "main")
+    result = run_program(program("walvault"), *rules, *where, env=many.environment).expect(1)
+    assert locked in result.err and "s3:DeleteObject" in result.err, result
+    left = sorted(path for path in many.server.objects if "/wal/" in path)
+    assert left == [locked, *wal[1250:]], len(left)
+    assert len(many.server.asked("^POST .* delete")) == 4, many.server.asked("^POST")
+    assert not many.server.asked("^DELETE .*/wal/"), many.server.asked("^DELETE")
+    assert not many.server.asked("^HEAD .*/wal/"), many.server.asked("^HEAD")
+    many.server.undeletable.clear()
+    many.run("walvault", *rules)
+    assert sorted(path for path in many.server.objects if "/wal/" in path) == wal[1250:]
+
+
+def test_expire_manages_without_the_request_for_many():
+    many = Many(60, first=31)
+    many.server.on("POST /bucket.* delete", says(error(501, "NotImplemented")), times=ALWAYS)
+    many.server.objects = dict(many.server.objects)
+    where = ("--store", "s3://bucket/some/prefix", "--cluster", "main")
+    rules = ("expire", "--keep-full", "1")
+    run_program(program("walvault"), *rules, *where, env=many.environment).expect(0)
+    assert len([path for path in many.server.objects if "/wal/" in path]) == 30
