@@ -207,10 +207,21 @@ delete_all_refused(struct store *store, const struct result *r,
 	return rc;
 }
 
-/* Services that do not know the request say so. */
+/*
+ * Services that do not know the request say so.  Others (Ceph) refuse it to
+ * whom a bucket's policy allows each deletion: is the first one allowed?
+ */
 static bool
-is_unknown(const struct s3_call *c)
+is_unknown(const struct s3_call *c, const struct store_batch *b, struct fail *f)
 {
+	struct fail one;
+
+	if (f->kind == FAIL_DENIED && b->n > 0) {
+		if (s3_del(&c->s3->store, b->keys[0], &one) >= 0)
+			return true;
+		*f = one;
+		return false;
+	}
 	return c->answer.status == 501 || c->answer.status == 405 ||
 	    strcmp(c->error.code, "NotImplemented") == 0;
 }
@@ -244,7 +255,7 @@ s3_del_many(struct store *store, struct store_batch *b, struct fail *f)
 	if (rc == 1)
 		rc = fail_set(f, FAIL_TRANSIENT, c.object,
 		    "DeleteObjects: answered %d", c.answer.status);
-	else if (rc < 0 && is_unknown(&c))
+	else if (rc < 0 && is_unknown(&c, b, f))
 		rc = 1;
 	if (rc == 0 && parse_result(&c, &c.answer, &r, f) != 0)
 		rc = -1;
