@@ -7,13 +7,16 @@ import os
 import re
 import shutil
 import signal
+import struct
 import subprocess
+from dataclasses import dataclass
+from pathlib import Path
 
-from walvault_test import Postgres, Repository, majors, time_limit, wait_until
+from walvault_test import Postgres, Repository, majors, run_program, time_limit, wait_until
 from walvault_test.cases import new_directory
-from walvault_test.documents import source
+from walvault_test.documents import load_program, source
 from walvault_test.fetching import Asker
-from walvault_test.programs import clean_environment, program
+from walvault_test.programs import clean_environment, helpers, program
 from walvault_test.restoring import restore_and_start, take_backup
 from walvault_test.s3client import Place
 from walvault_test.services import place
@@ -220,20 +223,58 @@ def test_a_push_of_16_mib_needs_less_than_64_mib(major):
     pg.stop()
     previous = f"{name[:8]}{int(name[8:], 16) - 1:016X}"
     _, repo, _ = pushed(bucket, pg=(pg, []))
+    assert_small_push(bucket, repo, previous, 12 << 20, 64)
+
+
+@dataclass
+class Made:
+    """A data directory of which there is no more than a push looks at."""
+
+    data: Path
+    sysid: int
+
+
+@time_limit(300)
+def test_a_push_of_1_gib_needs_less_than_128_mib():
+    bucket = Bucket()
+    name = "000000010000000000000001"
+    maker = load_program("tests/vectors/make")
+    data = new_directory("gib") / "data"
+    maker.make_cluster(data, b"")
+    control = bytearray(maker.control_file())
+    pg = Made(data, 7431000000000000123)
+    struct.pack_into("<Q", control, 0, pg.sysid)
+    struct.pack_into("<I", control, 228, 1 << 30)
+    struct.pack_into("<I", control, 288, maker.crc32c(control[:288]))
+    (data / "global/pg_control").write_bytes(control)
+    (data / "pg_wal/00000002.history").unlink()
+    run_program(helpers() / "onesegment", data / "pg_wal", "1024", timeout=120).expect()
+    section = {"endpoint": bucket.at["plain_endpoint"], "ca_file": None}
+    _, repo, _ = pushed(bucket, pg=(pg, []), **section)
+    repo.configure(timeout="4min")
+    assert_small_push(bucket, repo, name, 900 << 20, 128)
+    key = next(key for key in bucket.keys() if key.endswith(name))
+    bucket.own.request("DELETE", f"/vault/{key}")
+
+
+def assert_small_push(bucket, repo, name, least, most_mib):
+    """A push by one PUT of at least so many bytes, in at most so much memory."""
     log = new_directory("time") / "log"
-    command = ["/usr/bin/time", "-f", "%M", "-o", log, program("walpush"), f"pg_wal/{previous}"]
+    command = ["/usr/bin/time", "-f", "%M", "-o", log, program("walpush"), f"pg_wal/{name}"]
     subprocess.run(
         command,
-        cwd=pg.data,
+        cwd=repo.pg.data,
         env=clean_environment(WALVAULT_CONFIG=str(repo.config)),
         check=True,
-        timeout=120,
+        timeout=240,
     )
     kib = int(log.read_text(encoding="ascii").split()[-1])
-    key = next(key for key in bucket.keys() if key.endswith(previous))
-    stored = int(bucket.own.head("vault", key)["content-length"])
-    assert stored > 12 << 20, "it compresses too well for this test"
-    assert kib < 64 * 1024, f"{kib} KiB for {stored} bytes"
+    key = next(key for key in bucket.keys() if key.endswith(name))
+    headers = bucket.own.head("vault", key)
+    stored = int(headers["content-length"])
+    assert stored > least, "it compresses too well for this test"
+    assert "-" not in headers["etag"], "it was put in parts"
+    assert kib < most_mib * 1024, f"{kib} KiB for {stored} bytes"
 
 
 def test_what_a_killed_backup_had_uploaded_is_not_taken_from_one_that_may_run():
