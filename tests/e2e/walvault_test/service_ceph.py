@@ -125,6 +125,7 @@ def start(home):
         "endpoint": f"https://127.0.0.1:{https}",
         "plain_endpoint": f"http://127.0.0.1:{http}",
         "ca": str(authority.ca),
+        "conf": str(conf),
         "access_key": ACCESS_KEY,
         "secret_key": SECRET_KEY,
         "host_access_key": HOST_ACCESS_KEY,
