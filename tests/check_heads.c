@@ -75,6 +75,20 @@ START_TEST(one_that_is_cut_off_is_damaged)
 }
 END_TEST
 
+START_TEST(a_text_with_a_nul_is_damaged)
+{
+	struct buf b = { 0 };
+	struct again a = { 0 };
+	struct fail f;
+
+	ck_assert_int_eq(heads_add_replaced(&b, "ab"), 0);
+	b.data[b.len - 2] = '\0';
+	ck_assert_int_eq(heads_each(&b, "nul", again, &a, &f), -1);
+	ck_assert_int_eq(f.kind, FAIL_DAMAGED);
+	buf_clear(&b);
+}
+END_TEST
+
 START_TEST(what_is_critical_and_unknown_is_refused)
 {
 	struct buf b = { 0 };
@@ -141,7 +155,7 @@ main(void)
 
 	add_tests(s, "index",
 	    TESTS(the_vector_is_read_and_written_again,
-	        one_that_is_cut_off_is_damaged,
+	        one_that_is_cut_off_is_damaged, a_text_with_a_nul_is_damaged,
 	        what_is_critical_and_unknown_is_refused,
 	        headers_of_wal_and_manifests_and_small_notes_go_in));
 	return run_suite(s);

@@ -172,7 +172,8 @@ take_replaced(const struct field *x, heads_fn *fn, void *arg)
 {
 	char name[LAYOUT_KEY_MAX];
 
-	if (x->len == 0 || x->len >= sizeof name)
+	if (x->len == 0 || x->len >= sizeof name ||
+	    memchr(x->value, '\0', x->len) != NULL)
 		return -1;
 	memcpy(name, x->value, x->len);
 	name[x->len] = '\0';
