@@ -21,6 +21,12 @@
 int known_require(struct repository *r, const char *state_dir,
     struct identity *out, struct fail *f);
 
+/* Nothing is remembered of this system any more: it is being made. */
+void known_forget(const struct repository *r, const char *state_dir);
+
+/* No newer generation of the system is there. */
+#define KNOWN_NEWEST "newest"
+
 /* Something about an opened repository's system that holds for an hour. */
 bool
 known_is(const struct repository *r, const char *state_dir, const char *what);

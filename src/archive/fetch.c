@@ -27,9 +27,6 @@
 #define BACKOFF_FIRST_MS 50
 #define BACKOFF_MAX_MS   5000
 
-/* What is remembered: no newer generation is there. */
-#define NEWEST "newest"
-
 struct fetch {
 	const struct fetch_args *args;
 	struct fetch_place to;
@@ -111,11 +108,11 @@ check_generation(const struct fetch *x, const struct repository *r,
 	if (x->args->generation_given)
 		return 0;
 	next.layout.generation++;
-	if (remembered && known_is(r, x->args->state_dir, NEWEST))
+	if (remembered && known_is(r, x->args->state_dir, KNOWN_NEWEST))
 		return 0;
 	rc = repository_identity(&next, &id, f);
 	if (rc == 1)
-		known_remember(r, x->args->state_dir, NEWEST);
+		known_remember(r, x->args->state_dir, KNOWN_NEWEST);
 	if (rc != 0)
 		return rc < 0 ? -1 : 0;
 	(void)fail_set(f, FAIL_CONFIG, r->store->url,

@@ -97,6 +97,15 @@ known_require(struct repository *r, const char *state_dir, struct identity *out,
 	return 0;
 }
 
+void
+known_forget(const struct repository *r, const char *state_dir)
+{
+	if (!is_remembered(r, state_dir))
+		return;
+	state_save(state_dir, r, NAME, "", 0);
+	state_save(state_dir, r, KNOWN_NEWEST, "", 0);
+}
+
 bool
 known_is(const struct repository *r, const char *state_dir, const char *what)
 {

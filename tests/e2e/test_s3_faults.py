@@ -120,6 +120,21 @@ def test_what_is_remembered_proves_nothing_absent():
     assert "newer generation" in result.err, result
 
 
+def test_what_is_made_anew_is_not_remembered_as_it_was():
+    s = Scripted()
+    s.push()
+    first = next(body for path, body in s.server.objects.items() if path.endswith("/repository"))
+    s.server.objects.clear()
+    s.repo.init()
+    second = next(body for path, body in s.server.objects.items() if path.endswith("/repository"))
+    assert first != second
+    s.server.calm()
+    s.push(1)
+    assert len(s.server.asked()) == 3, s.server.asked()
+    own = re.search(rb"id = ([0-9a-f]{32})", second)[1]
+    assert any("/wal/" in path and own in body for path, body in s.server.objects.items())
+
+
 def test_a_push_on_a_later_timeline_is_one_put_too():
     s = Scripted()
     wal = s.pg.data / "pg_wal"
