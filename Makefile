@@ -147,12 +147,16 @@ $(BUILD)/tests/%.so: tests/preload/%.c Makefile
 # The parsers live below cmd, and need no session with a server.
 FUZZED	= $(filter-out src/cmd/% src/pg/conn%.c src/archive/basebackup%.c,$(SOURCES))
 
+# What services answer is parsed in a module.
+$(BUILD)/fuzz/fuzz_remote: FUZZ_MORE = $(wildcard src/remote/*.c) $(LIBS_http)
+$(BUILD)/fuzz/fuzz_remote: $(wildcard src/remote/*.c)
+
 $(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZED) Makefile
 	@mkdir -p $(@D)
 	@echo "  CC $<"
 	@$(CLANG) -std=c11 $(CPPFLAGS) -O1 -g -pthread $(ALL_INCLUDES) \
 	    -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-	    -o $@ $< $(FUZZED) $(LDLIBS)
+	    -o $@ $< $(FUZZED) $(FUZZ_MORE) $(LDLIBS)
 
 tests: $(CHECKS) $(TOOLS) $(PRELOADS)
 

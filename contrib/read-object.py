@@ -43,7 +43,7 @@ TRAILER_MAX = 4096
 CRITICAL = 0x8000
 CHUNK = 1 << 20
 
-KINDS = {1: "segment", 2: "partial", 3: "history", 4: "backup", 5: "pack", 6: "manifest"}
+KINDS = {1: "segment", 2: "partial", 3: "history", 4: "backup", 5: "pack", 6: "manifest", 7: "index"}
 CODECS = {1: ("lz4", ["lz4", "-dc"]), 2: ("zstd", ["zstd", "-dcq"])}
 FLAGS = {
     1: "switched",
@@ -358,6 +358,44 @@ def read_object(file):
     names = {"kind": KINDS.get(header["kind"], header["kind"]), "codec": codec}
     said = {"format": 1, **header, **names, **trailer, "object_len": size, "head_len": payload}
     return said, plain
+
+
+INDEX_ENTRY_FIELDS = {
+    1: ("key", text),
+    2: ("size", lambda v: number("Q", v)),
+    3: ("time", lambda v: time(number("q", v))),
+    4: ("header", bytes),
+    5: ("whole", bytes),
+}
+
+
+def index_entry(value):
+    """One entry of an index; a header's frame, or the object's own bytes as text."""
+    found = decode(split_fields(value), INDEX_ENTRY_FIELDS)
+    if "header" in found:
+        with tempfile.TemporaryFile() as file:
+            file.write(found["header"])
+            found["header"], behind = read_header(file)
+            if behind != file.seek(0, os.SEEK_END):
+                raise Damaged("bytes behind a header")
+    if "whole" in found:
+        if len(found["whole"]) != found.get("size"):
+            raise Damaged("an entry of another size")
+        found["whole"] = found["whole"].decode("utf-8", "replace")
+    return found
+
+
+def read_index(data):
+    """What the plain bytes of an index object say."""
+    found = {"replaced": [], "entries": []}
+    for kind, critical, value in split_fields(data):
+        if kind == 1:
+            found["replaced"].append(text(value))
+        elif kind == 2:
+            found["entries"].append(index_entry(value))
+        elif critical:
+            raise Unreadable(f"critical field {kind} is unknown")
+    return found
 
 
 def write_plain(plain, path):
@@ -748,6 +786,9 @@ def read_one():
             said, plain = read_object(file)
         if options.key is not None and options.key != said["key"]:
             raise Damaged(f"it is another object: it says its key is {said['key']}")
+        if options.facts and said["kind"] == "index":
+            said.update(read_index(plain.read()))
+            plain.seek(0)
         if options.facts:
             print(json.dumps(said, indent=2, ensure_ascii=False))
         if options.output is not None or not options.facts:

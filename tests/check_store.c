@@ -550,6 +550,45 @@ START_TEST(what_is_deleted_is_absent)
 }
 END_TEST
 
+static void
+count_failed(void *arg, size_t i, const struct fail *f)
+{
+	(void)i;
+	(void)f;
+	(*(unsigned *)arg)++;
+}
+
+/* As many as one request can take; most of them were never there. */
+START_TEST(many_are_deleted_at_once)
+{
+	static char names[STORE_BATCH_MAX][64];
+	const char *keys[STORE_BATCH_MAX];
+	struct store *s = open_store();
+	struct fail f = { 0 };
+	unsigned failed = 0;
+	struct store_batch b = { .keys = keys,
+		.n = STORE_BATCH_MAX,
+		.failed = count_failed,
+		.arg = &failed };
+
+	for (unsigned i = 0; i < STORE_BATCH_MAX; i++) {
+		(void)snprintf(
+		    names[i], sizeof names[i], "batch/a&<%u>'\"%%41+", i);
+		keys[i] = names[i];
+		if (i % 50 == 0)
+			put_text(s, keys[i], "x");
+	}
+	put_text(s, "batch/left", "y");
+	ck_assert_int_eq(store_del_many(s, &b, &f), 0);
+	ck_assert_uint_eq(failed, 0);
+	assert_listing(s, "batch/", "batch/left ");
+	b.n = 0;
+	if (store_batch_size(s) == 1)
+		ck_assert_int_eq(store_del_many(s, &b, &f), 0);
+	store_free(s);
+}
+END_TEST
+
 START_TEST(keys_are_listed_in_bytewise_order)
 {
 	static const char *const keys[] = { "a0", "a.b", "b", "a/b", "a/b0",
@@ -793,7 +832,8 @@ main(void)
 	        of_many_writers_exactly_one_wins, any_range_can_be_got,
 	        a_failure_of_the_receiver_is_not_taken_for_the_stores,
 	        a_store_answers_while_it_gives, what_was_never_put_is_absent,
-	        what_is_deleted_is_absent, large_objects_are_put_and_got,
+	        what_is_deleted_is_absent, many_are_deleted_at_once,
+	        large_objects_are_put_and_got,
 	        what_is_large_and_abandoned_leaves_nothing,
 	        keys_may_hold_every_printable_character));
 	add_tests(s, "front",

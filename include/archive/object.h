@@ -44,6 +44,7 @@ enum object_kind {
 	OBJECT_BACKUP_HISTORY = 4,
 	OBJECT_PACK = 5,
 	OBJECT_MANIFEST = 6,
+	OBJECT_INDEX = 7,
 };
 
 struct object_header {

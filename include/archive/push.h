@@ -19,6 +19,7 @@ struct push_args {
 	bool refuse_damaged;
 	int compress_level;
 	const char *spool_dir; /* or NULL */
+	const char *state_dir; /* or NULL: nothing is remembered */
 };
 
 /*

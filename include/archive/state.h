@@ -16,6 +16,10 @@
  */
 void state_make_dir(const char *state_dir);
 
+/* The repository id last seen in r's store.  0, or 1 if none is remembered. */
+int state_seen(
+    const char *state_dir, const struct repository *r, char id[REPOSITORY_ID]);
+
 /*
  * Timeline history files that a store has answered with: immutable, and asked
  * for at the moment when a wrong answer makes a server choose a timeline that

@@ -57,6 +57,9 @@ struct restore_job {
 	struct store *worker_stores[64];
 	struct repository workers[64];
 	size_t n_workers;
+	/* As they were when the way was planned: each store, and all as one. */
+	struct repository views[CONF_STORES_MAX], listed;
+	struct store *view;
 	struct index index;
 	struct backup_list backups;
 	struct plan plan;

@@ -3,7 +3,8 @@
  * Credentials for services that take AWS signatures, from the first place
  * that has them: the store's options, its credential_command, its profile,
  * the environment, a web identity, the AWS configuration files, the container,
- * the machine.  Those that end are asked for again before they do.
+ * the machine.  Those that end are asked for again before they do.  Any thread
+ * may ask.
  */
 #ifndef WALVAULT_REMOTE_AWS_H
 #define WALVAULT_REMOTE_AWS_H
@@ -18,17 +19,21 @@ struct aws_credentials {
 	char token[8192]; /* empty: none */
 	int64_t expires;  /* seconds of 1970; 0: never */
 	char source[128]; /* for messages */
+	unsigned number;  /* of those that were got, the how manyth */
 };
 
 /* args are asked here and not kept.  NULL with *f filled. */
 struct aws *aws_new(const struct store_args *args, struct fail *f);
+
+/* The same for another handle, which frees it too. */
+struct aws *aws_share(struct aws *a);
 void aws_free(struct aws *a);
 
-/* Credentials that are good now; they stay a's.  NULL with *f filled. */
-const struct aws_credentials *aws_get(struct aws *a, struct fail *f);
+/* Credentials that are good now, for the caller to wipe.  0 or -1. */
+int aws_get(struct aws *a, struct aws_credentials *out, struct fail *f);
 
-/* The service says that they have ended: ask again. */
-void aws_forget(struct aws *a);
+/* The service says that those of this number have ended: ask again. */
+void aws_forget(struct aws *a, unsigned number);
 
 /*
  * The region that environment or profile name.  Empty if none does.  0, or

@@ -3,6 +3,8 @@
 #ifndef WALVAULT_REMOTE_AWS_SOURCE_H
 #define WALVAULT_REMOTE_AWS_SOURCE_H
 
+#include <pthread.h>
+
 #include "aws.h"
 #include "http.h"
 
@@ -18,6 +20,8 @@ struct aws {
 	struct http *http; /* made when a source needs it */
 	struct aws_credentials now;
 	bool known; /* now holds some */
+	pthread_mutex_t lock;
+	unsigned users;
 };
 
 /*

@@ -60,7 +60,8 @@ struct s3_call {
 	struct http_answer answer;
 	struct s3_error error;
 	unsigned tries;
-	bool refreshed; /* credentials were asked for once more */
+	bool refreshed;       /* credentials were asked for once more */
+	unsigned credentials; /* the number of those that signed */
 	int64_t signed_at;
 	char object[STORE_KEY_MAX + 1024];
 };
@@ -99,6 +100,7 @@ int s3_list(struct store *store, const struct store_scan *scan,
     store_list_fn *fn, void *arg, struct fail *f);
 int s3_settle(struct store *store, const char *key, struct fail *f);
 int s3_del(struct store *store, const char *key, struct fail *f);
+int s3_del_many(struct store *store, struct store_batch *b, struct fail *f);
 int s3_sweep(struct store *store, const char *prefix, int64_t before, size_t *n,
     struct fail *f);
 int s3_probe(struct store *store, struct fail *f);

@@ -70,6 +70,16 @@ struct store_scan {
 typedef int
 store_list_fn(void *arg, const char *key, const struct store_info *info);
 
+/* Keys to be deleted, and who is told of each that could not be. */
+struct store_batch {
+	const char *const *keys;
+	size_t n; /* STORE_BATCH_MAX at most */
+	void (*failed)(void *arg, size_t i, const struct fail *f); /* or NULL */
+	void *arg;
+};
+
+#define STORE_BATCH_MAX 1000
+
 struct store_ops {
 	struct stream *(*put)(struct store *s, const char *key,
 	    const struct store_attrs *attrs, struct fail *f);
@@ -84,6 +94,8 @@ struct store_ops {
 	int (*list)(struct store *s, const struct store_scan *scan,
 	    store_list_fn *fn, void *arg, struct fail *f);
 	int (*del)(struct store *s, const char *key, struct fail *f);
+	/* All by one request; 1: it cannot.  NULL where there is none such. */
+	int (*del_many)(struct store *s, struct store_batch *b, struct fail *f);
 	/* NULL where nothing is left behind. */
 	int (*sweep)(struct store *s, const char *prefix, int64_t before,
 	    size_t *n, struct fail *f);
@@ -94,6 +106,8 @@ struct store_ops {
 	int (*space)(struct store *s, uint64_t *bytes, struct fail *f);
 	/* NULL where an object has one source. */
 	int (*turn)(struct store *s, const char *key, const struct fail *why);
+	/* NULL where nothing is known beforehand. */
+	const void *(*head)(struct store *s, const char *key, size_t *len);
 	/* NULL where one handle is all there can be. */
 	struct store *(*again)(const struct store *s);
 	void (*free)(struct store *s);
@@ -104,6 +118,7 @@ struct store {
 	char name[64];  /* as configured, for messages */
 	char url[1024]; /* without secrets */
 	uint64_t id;    /* a hash of where it is, for caches */
+	bool far;       /* every request takes the network's time */
 };
 
 struct store_args {
@@ -177,6 +192,12 @@ int store_get(struct store *s, const char *key, uint64_t off, uint64_t len,
  */
 int store_turn(struct store *s, const char *key, const struct fail *why);
 
+/*
+ * The frame at an object's beginning, if it is known without a request: it
+ * stays the store's.  NULL: read it.
+ */
+const void *store_head(struct store *s, const char *key, size_t *len);
+
 /* 0 it exists, 1 no such object, -1 failed. */
 int store_stat(
     struct store *s, const char *key, struct store_info *info, struct fail *f);
@@ -207,6 +228,19 @@ int store_list_shallow(struct store *s, const char *prefix, store_list_fn *fn,
 
 /* 0 deleted, 1 no such object, -1 failed. */
 int store_del(struct store *s, const char *key, struct fail *f);
+
+/*
+ * How many keys store_del_many deletes by one request: 1 where they go one by
+ * one.
+ */
+size_t store_batch_size(const struct store *s);
+
+/*
+ * Delete several objects, also if some cannot be deleted; those that were not
+ * there do not count.  0, or -1: failed was told of each that is left, or of
+ * none if that is not known; *f is the last.
+ */
+int store_del_many(struct store *s, struct store_batch *b, struct fail *f);
 
 /*
  * Delete what writers that were killed have left below prefix without a key,

@@ -113,6 +113,20 @@ list_keys(struct repository *r, const char *id, struct keys *k, struct fail *f)
 	return store_list(r->store, prefix, add_key, k, f) == 0 ? 0 : -1;
 }
 
+/* Those from one on that go by one request.  Their number, or -1. */
+static int64_t
+delete_some(struct store *s, const struct keys *k, size_t from, struct fail *f)
+{
+	const char *keys[STORE_BATCH_MAX];
+	struct store_batch b = { .keys = keys };
+
+	while (b.n < store_batch_size(s) && from + b.n < k->n) {
+		keys[b.n] = k->list[from + b.n];
+		b.n++;
+	}
+	return store_del_many(s, &b, f) == 0 ? (int64_t)b.n : -1;
+}
+
 /* Delete them.  The number there was, or -1. */
 static int64_t
 delete_keys(struct repository *r, const char *id, bool holds, struct fail *f)
@@ -122,8 +136,10 @@ delete_keys(struct repository *r, const char *id, bool holds, struct fail *f)
 
 	if (list_keys(r, id, &k, f) != 0)
 		n = -1;
-	for (size_t i = 0; n >= 0 && i < k.n; i++)
-		n = store_del(r->store, k.list[i], f) < 0 ? -1 : n + 1;
+	for (size_t i = 0; n >= 0 && i < k.n; i += (size_t)n)
+		n = delete_some(r->store, &k, i, f);
+	if (n >= 0)
+		n = (int64_t)k.n;
 	free(k.list);
 	return n;
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "basebackup_job.h"
+#include "heads.h"
 #include "log.h"
 #include "sum.h"
 #include "units.h"
@@ -305,10 +306,13 @@ basebackup_run(const struct basebackup_args *args,
 	b->result = out;
 	b->lock = b->data_lock = -1;
 	rc = run(b, f);
-	for (size_t i = 0; rc == 0 && i < out->n_stores; i++)
+	for (size_t i = 0; rc == 0 && i < out->n_stores; i++) {
 		out->stores[i] = (struct basebackup_stored){
 			args->repos[i].store, mirror_has(b->mirror, i)
 		};
+		if (out->stores[i].complete)
+			heads_renew(&args->repos[i], false);
+	}
 	out->summary = b->head.s;
 	(void)snprintf(out->summary.id, sizeof out->summary.id, "%s", b->id);
 	out->packs = b->copied.n_packs;

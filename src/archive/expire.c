@@ -9,6 +9,7 @@
 #include "backup_whole.h"
 #include "expire_job.h"
 #include "expire_wal.h"
+#include "heads.h"
 #include "log.h"
 #include "sweep.h"
 
@@ -319,6 +320,8 @@ expire(struct repository *r, const struct identity *id,
 		return -1;
 	if (!args->dry_run && sweep_system(r, out->now, f) != 0)
 		return -1;
+	if (!args->dry_run)
+		heads_renew(r, true);
 	if (out->failed > 0)
 		return -1;
 	if (out->unclear != 0)

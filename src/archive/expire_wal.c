@@ -213,18 +213,72 @@ newcomer(struct sorting *s, int64_t *looked)
 	return rc;
 }
 
+struct deleting {
+	struct sorting *sorting;
+	size_t from; /* of the batch */
+	size_t failed, n;
+	uint64_t bytes;
+};
+
+static void
+count_failure(struct deleting *d, const struct fail *f)
+{
+	struct sorting *s = d->sorting;
+
+	d->failed++;
+	if (d->failed <= FAILURES_MAX)
+		log_fail(LOG_ERROR, "delete WAL", f);
+	if (s->out->failed++ == 0)
+		*s->f = *f;
+}
+
+static void
+not_deleted(void *arg, size_t i, const struct fail *f)
+{
+	struct deleting *d = arg;
+
+	count_failure(d, f);
+	d->n--;
+	d->bytes -= d->sorting->doomed[d->from + i].stored;
+}
+
+static void
+delete_batch(struct deleting *d, size_t from, size_t n)
+{
+	const struct sorting *s = d->sorting;
+	const char *keys[STORE_BATCH_MAX];
+	struct store_batch b = {
+		.keys = keys, .n = n, .failed = not_deleted, .arg = d
+	};
+	struct deleting before = *d;
+	struct fail f;
+
+	d->from = from;
+	for (size_t i = 0; i < n; i++) {
+		keys[i] = s->doomed[from + i].key;
+		d->bytes += s->doomed[from + i].stored;
+	}
+	d->n += n;
+	if (store_del_many(s->survey->index.repo->store, &b, &f) == 0 ||
+	    d->failed > before.failed)
+		return;
+	/* The whole request failed: nobody knows what is left. */
+	d->n = before.n;
+	d->bytes = before.bytes;
+	count_failure(d, &f);
+	d->failed = FAILURES_MAX;
+}
+
 /* In the order of the listing: what is left of a timeline has no new gap. */
 static void
 delete_all(struct sorting *s)
 {
 	struct expire_report *out = s->out;
-	struct store *store = s->survey->index.repo->store;
-	size_t failed = 0, n = 0;
-	uint64_t bytes = 0;
+	struct deleting d = { .sorting = s };
+	size_t step = store_batch_size(s->survey->index.repo->store);
 	int64_t looked = 0;
 
-	for (size_t i = 0; i < s->n && failed < FAILURES_MAX; i++) {
-		struct fail f;
+	for (size_t i = 0; i < s->n && d.failed < FAILURES_MAX; i += step) {
 		int rc = newcomer(s, &looked);
 
 		if (rc != 0) {
@@ -232,21 +286,13 @@ delete_all(struct sorting *s)
 				spare(s, i);
 			break;
 		}
-		if (store_del(store, s->doomed[i].key, &f) < 0) {
-			log_fail(LOG_ERROR, "delete WAL", &f);
-			failed++;
-			if (out->failed++ == 0)
-				*s->f = f;
-			continue;
-		}
-		n++;
-		bytes += s->doomed[i].stored;
+		delete_batch(&d, i, s->n - i < step ? s->n - i : step);
 	}
-	out->objects_deleted += n;
-	out->bytes_deleted += bytes;
-	if (n > 0)
-		log_info("WAL deleted: objects=%zu stored=%llu", n,
-		    (unsigned long long)bytes);
+	out->objects_deleted += d.n;
+	out->bytes_deleted += d.bytes;
+	if (d.n > 0)
+		log_info("WAL deleted: objects=%zu stored=%llu", d.n,
+		    (unsigned long long)d.bytes);
 }
 
 static void

@@ -18,6 +18,7 @@
 #include "fetch_place.h"
 #include "fork.h"
 #include "io.h"
+#include "known.h"
 #include "log.h"
 #include "mem.h"
 #include "object.h"
@@ -97,8 +98,8 @@ check_fork(struct fetch *x, uint32_t segsize, struct fail *f)
 
 /* Where nobody said which history is meant, there must be only one. */
 static int
-check_generation(
-    const struct fetch *x, const struct repository *r, struct fail *f)
+check_generation(const struct fetch *x, const struct repository *r,
+    bool remembered, struct fail *f)
 {
 	struct repository next = *r;
 	struct identity id;
@@ -107,7 +108,11 @@ check_generation(
 	if (x->args->generation_given)
 		return 0;
 	next.layout.generation++;
+	if (remembered && known_is(r, x->args->state_dir, KNOWN_NEWEST))
+		return 0;
 	rc = repository_identity(&next, &id, f);
+	if (rc == 1)
+		known_remember(r, x->args->state_dir, KNOWN_NEWEST);
 	if (rc != 0)
 		return rc < 0 ? -1 : 0;
 	(void)fail_set(f, FAIL_CONFIG, r->store->url,
@@ -120,33 +125,53 @@ check_generation(
 }
 
 /*
- * Ask one store.  0, 1 it has none, -1.  "None" holds only if this is still
- * the repository: a directory looks empty the moment its disk is unmounted.
+ * "None" holds only if this is the repository, as the store itself says: a
+ * directory looks empty the moment its disk is unmounted.  1 or -1.
  */
+static int
+prove_absence(
+    struct fetch *x, struct repository *r, bool remembered, struct fail *f)
+{
+	struct identity id;
+
+	if (repository_open(r, f) != 0 || repository_require(r, &id, f) != 0 ||
+	    (remembered && check_generation(x, r, false, f) != 0))
+		return -1;
+	return 1;
+}
+
+/* The repository and the system in it.  0, 1 from memory, -1. */
+static int
+open_system(
+    struct fetch *x, struct repository *r, struct identity *id, struct fail *f)
+{
+	r->layout.sysid = x->to.sysid;
+	r->layout.generation = x->args->generation;
+	/* It is asked anew for each fetch, and each time that one is tried. */
+	r->id[0] = '\0';
+	if (r->layout.sysid == 0 &&
+	    (repository_open(r, f) != 0 || repository_only_system(r, f) != 0))
+		return -1;
+	x->to.sysid = r->layout.sysid;
+	return known_require(r, x->args->state_dir, id, f);
+}
+
+/* Ask one store.  0, 1 it has none, -1. */
 static int
 get_from(struct fetch *x, struct repository *r, struct fail *f)
 {
 	struct identity id;
 	char key[LAYOUT_KEY_MAX];
-	int rc;
+	int rc = open_system(x, r, &id, f);
+	bool remembered = rc == 1;
 
-	if (repository_open(r, f) != 0)
-		return -1;
-	r->layout.sysid = x->to.sysid;
-	r->layout.generation = x->args->generation;
-	if (r->layout.sysid == 0 && repository_only_system(r, f) != 0)
-		return -1;
-	x->to.sysid = r->layout.sysid;
-	if (repository_require(r, &id, f) != 0 ||
-	    check_generation(x, r, f) != 0 || check_fork(x, id.segsize, f) != 0)
+	if (rc < 0 || check_generation(x, r, remembered, f) != 0 ||
+	    check_fork(x, id.segsize, f) != 0)
 		return -1;
 	layout_wal(&r->layout, &x->to.name, NULL, key);
 	rc = x->to.name.kind == WALNAME_HISTORY ? get_history(x, r, key, f)
 	                                        : get_file(x, r, key, f);
-	if (rc == 1 &&
-	    (repository_open(r, f) != 0 || repository_require(r, &id, f) != 0))
-		return -1;
-	return rc;
+	return rc == 1 ? prove_absence(x, r, remembered, f) : rc;
 }
 
 /* Absent is what all stores say; any other failure outweighs it. */

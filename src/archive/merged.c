@@ -182,6 +182,18 @@ merged_get(struct store *s, const char *key, uint64_t off, uint64_t len,
 	return ask_all((struct merged *)s, key, &g.a, f);
 }
 
+static const void *
+merged_head(struct store *s, const char *key, size_t *len)
+{
+	const struct merged *m = (const struct merged *)s;
+	const void *known = NULL;
+
+	for (size_t i = 0; known == NULL && i < m->n; i++)
+		if (is_good(m, key, i))
+			known = store_head(m->members[i], key, len);
+	return known;
+}
+
 static int
 merged_turn(struct store *s, const char *key, const struct fail *why)
 {
@@ -347,6 +359,7 @@ static const struct store_ops merged_ops = {
 	.stat = merged_stat,
 	.list = merged_list,
 	.turn = merged_turn,
+	.head = merged_head,
 	.again = merged_again,
 	.free = merged_free,
 };

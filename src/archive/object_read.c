@@ -360,10 +360,15 @@ read_header(struct store *s, const struct layout *l, const char *key,
 	struct mem m;
 	char object[1024];
 	size_t want = OBJECT_HEADER_READ, used;
+	const void *known = store_head(s, key, &used);
 	int rc;
 
 	mem_init(&m);
 	store_object_name(s, key, object, sizeof object);
+	if (known != NULL &&
+	    object_decode_header(known, used, object, h, &used, f) == 0 &&
+	    strcmp(h->key, layout_own_key(l, key)) == 0)
+		return 0;
 	do {
 		m.bytes.len = 0;
 		rc = store_get(s, key, 0, want, &m.stream, f);

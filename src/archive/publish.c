@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "known.h"
 #include "log.h"
 #include "lsn.h"
 #include "publish.h"
@@ -171,10 +172,8 @@ publish(const struct push *p, struct repository *repo, struct prepared *r,
 	uint64_t stored = 0;
 	int rc;
 
-	if (repo->id[0] == '\0' && repository_open(repo, f) != 0)
-		return -1;
 	publish_key(p, repo, r->sysid, &r->header.plain.sum, key);
-	if (repository_require(repo, &id, f) != 0)
+	if (known_require(repo, p->args->state_dir, &id, f) < 0)
 		return -1;
 	if (r->header.has_facts && id.segsize != r->header.facts.segsize)
 		return fail_set(f, FAIL_REFUSED, p->path,

@@ -7,12 +7,17 @@
 
 #include "fork.h"
 #include "io.h"
+#include "known.h"
 #include "log.h"
 #include "push_line.h"
 
-/* Archive a neighbour in pg_wal if it is there and not in the stores. */
+/*
+ * Archive a neighbour in pg_wal if it is there and not in the stores.  *missing
+ * counts those that no store was seen to have.
+ */
 static int
-ship(const struct push *p, const struct walname *name, struct fail *f)
+ship(const struct push *p, const struct walname *name, size_t *missing,
+    struct fail *f)
 {
 	struct push other = *p;
 	char path[4200];
@@ -20,6 +25,7 @@ ship(const struct push *p, const struct walname *name, struct fail *f)
 
 	if (rc != 0)
 		return rc < 0 ? -1 : 0;
+	(*missing)++;
 	(void)snprintf(path, sizeof path, "%s/%s", p->pg_wal, name->text);
 	if (io_exists(path) != 1)
 		return 0;
@@ -37,7 +43,8 @@ ship(const struct push *p, const struct walname *name, struct fail *f)
 }
 
 static int
-ship_histories(const struct push *p, const struct timeline *t, struct fail *f)
+ship_histories(const struct push *p, const struct timeline *t, size_t *missing,
+    struct fail *f)
 {
 	struct walname name;
 
@@ -46,7 +53,7 @@ ship_histories(const struct push *p, const struct timeline *t, struct fail *f)
 
 		walname_history(tli, &name);
 		if (tli > 1 && strcmp(name.text, p->name.text) != 0 &&
-		    ship(p, &name, f) != 0)
+		    ship(p, &name, missing, f) != 0)
 			return -1;
 	}
 	return 0;
@@ -114,11 +121,11 @@ ship_ancestral(const struct push *p, const struct timeline *t, uint32_t segsize,
     struct fail *f)
 {
 	struct walname *names;
-	size_t n;
+	size_t n, missing = 0;
 	int rc = find_ancestral(p, t, segsize, &names, &n, f);
 
 	for (size_t i = 0; rc == 0 && i < n; i++)
-		rc = ship(p, &names[i], f);
+		rc = ship(p, &names[i], &missing, f);
 	free(names);
 	return rc;
 }
@@ -135,10 +142,47 @@ begins_timeline(
 	    t->ancestors[t->n - 1].switch_lsn / segsize;
 }
 
+/* Were the timeline's histories seen in all stores, lately? */
+static bool
+is_known(const struct push *p, const char *what)
+{
+	for (size_t i = 0; i < p->args->n_repos; i++)
+		if (!known_is(&p->args->repos[i], p->args->state_dir, what))
+			return false;
+	return true;
+}
+
+static void
+remember(const struct push *p, const char *what)
+{
+	for (size_t i = 0; i < p->args->n_repos; i++)
+		known_remember(&p->args->repos[i], p->args->state_dir, what);
+}
+
+static int
+ship_line(const struct push *p, const struct timeline *t, struct fail *f)
+{
+	struct identity id;
+	size_t missing = 0;
+	char what[32];
+	int rc = 0;
+
+	(void)snprintf(what, sizeof what, "line-%08X", t->tli);
+	if (known_require(&p->args->repos[0], p->args->state_dir, &id, f) < 0)
+		return -1;
+	if (p->name.kind == WALNAME_HISTORY || !is_known(p, what)) {
+		rc = ship_histories(p, t, &missing, f);
+		if (rc == 0 && missing == 0)
+			remember(p, what);
+	}
+	if (rc == 0 && begins_timeline(p, t, id.segsize))
+		rc = ship_ancestral(p, t, id.segsize, f);
+	return rc;
+}
+
 int
 push_line(const struct push *p, struct fail *f)
 {
-	struct identity id;
 	struct timeline t;
 	int rc;
 
@@ -149,11 +193,7 @@ push_line(const struct push *p, struct fail *f)
 		return 0;
 	if (rc < 0)
 		return -1;
-	rc = repository_require(&p->args->repos[0], &id, f);
-	if (rc == 0)
-		rc = ship_histories(p, &t, f);
-	if (rc == 0 && begins_timeline(p, &t, id.segsize))
-		rc = ship_ancestral(p, &t, id.segsize, f);
+	rc = ship_line(p, &t, f);
 	timeline_clear(&t);
 	return rc;
 }

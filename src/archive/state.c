@@ -94,6 +94,17 @@ read_id(const char *path, char id[REPOSITORY_ID])
 	return rc;
 }
 
+int
+state_seen(
+    const char *state_dir, const struct repository *r, char id[REPOSITORY_ID])
+{
+	char dir[PATH_MAX], path[PATH_MAX];
+
+	store_dir(state_dir, r, dir);
+	file_in(dir, "seen", path);
+	return read_id(path, id) == 0 ? 0 : 1;
+}
+
 void
 state_make_dir(const char *state_dir)
 {
@@ -169,9 +180,7 @@ state_load_history(const char *state_dir, const struct repository *r,
 	struct walname name;
 	struct fail f;
 
-	store_dir(state_dir, r, dir);
-	file_in(dir, "seen", path);
-	if (read_id(path, id) != 0)
+	if (state_seen(state_dir, r, id) != 0)
 		return 1;
 	walname_history(tli, &name);
 	history_dir(state_dir, r, id, dir);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "heads.h"
+#include "snapshot.h"
 #include "verify_task.h"
 
 struct verify_task *
@@ -108,12 +110,16 @@ verify(struct repository *r, const struct identity *id,
     const struct verify_args *args, struct verify_report *out, struct fail *f)
 {
 	struct verify_state v = { .repo = r, .args = args, .out = out };
+	struct repository listed;
 	int rc;
 
 	*out = (struct verify_report){ 0 };
-	rc = survey_load(r, id, &v.survey, f);
-	if (rc != 0)
+	snapshot_system(r, &listed);
+	rc = survey_load(&listed, id, &v.survey, f);
+	if (rc != 0) {
+		snapshot_end(&listed);
 		return -1;
+	}
 	rc = run(&v, f);
 	for (size_t i = 0; i < v.n_tasks; i++)
 		free(v.tasks[i].key);
@@ -122,6 +128,8 @@ verify(struct repository *r, const struct identity *id,
 		free(v.memory[i].key);
 	free(v.memory);
 	survey_clear(&v.survey);
+	snapshot_end(&listed);
+	heads_renew(r, false);
 	return rc;
 }
 

@@ -13,8 +13,10 @@
 #include "exitcode.h"
 #include "log.h"
 #include "lsn.h"
+#include "merged.h"
 #include "process.h"
 #include "restore_job.h"
+#include "snapshot.h"
 
 static const char usage[] = "pitr-restore [option ...] DEST";
 static const char about[] =
@@ -23,17 +25,37 @@ static const char about[] =
     "Exit status: 0 done; 1 failed; 2 the target cannot be reached (the "
     "nearest moments\nthat can are named); 3 usage or configuration.";
 
+/* All stores as they are now, each for itself and as one. */
+static int
+list_all(struct restore_job *j, struct fail *f)
+{
+	struct store *stores[CONF_STORES_MAX];
+
+	for (size_t i = 0; i < j->setup.n; i++) {
+		snapshot_system(&j->setup.repos[i], &j->views[i]);
+		stores[i] = j->views[i].store;
+	}
+	j->listed = j->repo;
+	j->listed.store = stores[0];
+	if (j->setup.n == 1)
+		return 0;
+	j->view = merged_new(stores, j->setup.n, f);
+	j->listed.store = j->view;
+	return j->view != NULL ? 0 : -1;
+}
+
 /* What is there, and the way through it. */
 static int
 make_plan(struct restore_job *j, struct fail *f)
 {
-	if (index_load(&j->repo, &j->id, &j->index, f) != 0)
+	if (list_all(j, f) != 0 ||
+	    index_load(&j->listed, &j->id, &j->index, f) != 0)
 		return -1;
 	j->has_index = true;
 	for (size_t i = 0; i < j->setup.n; i++) {
 		struct backup_list l;
 
-		if (backup_list_load(&j->setup.repos[i], &l, f) != 0)
+		if (backup_list_load(&j->views[i], &l, f) != 0)
 			return -1;
 		if (backup_list_merge(&j->backups, &l) != 0)
 			return fail_errno(f, "backups", "memory");
@@ -277,6 +299,9 @@ job_clear(struct restore_job *j)
 		backup_list_clear(&j->backups);
 	if (j->has_index)
 		index_clear(&j->index);
+	store_free(j->view);
+	for (size_t i = 0; i < CONF_STORES_MAX; i++)
+		snapshot_end(&j->views[i]);
 	for (size_t i = 0; i < j->n_workers; i++)
 		store_free(j->worker_stores[i]);
 	store_free(j->merged);

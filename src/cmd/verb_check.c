@@ -17,6 +17,7 @@
 #include "findings.h"
 #include "line.h"
 #include "restore.h"
+#include "snapshot.h"
 #include "units.h"
 #include "verbs.h"
 
@@ -360,18 +361,23 @@ check_lines(struct check *c, const struct backup_list *b, const struct index *x)
 static void
 check_store(struct check *c, size_t i)
 {
-	struct repository *r = &c->setup->repos[i];
+	struct repository *r = &c->setup->repos[i], listed = *r;
 	struct identity id;
 	struct backup_list backups;
 	struct index x;
 	struct fail f;
 
-	if (verb_open(c->setup, i, &id, &f) != 0 ||
-	    index_load(r, &id, &x, &f) != 0) {
+	if (verb_open(c->setup, i, &id, &f) != 0) {
 		findings_add_fail(&c->found, NAGIOS_CRITICAL, "store", &f);
 		return;
 	}
-	if (backup_list_load(r, &backups, &f) != 0) {
+	snapshot_system(r, &listed);
+	if (index_load(&listed, &id, &x, &f) != 0) {
+		findings_add_fail(&c->found, NAGIOS_CRITICAL, "store", &f);
+		snapshot_end(&listed);
+		return;
+	}
+	if (backup_list_load(&listed, &backups, &f) != 0) {
 		findings_add_fail(&c->found, NAGIOS_CRITICAL, "backups", &f);
 		backups = (struct backup_list){ 0 };
 	} else {
@@ -389,6 +395,7 @@ check_store(struct check *c, size_t i)
 	check_second_writer(c, &x);
 	backup_list_clear(&backups);
 	index_clear(&x);
+	snapshot_end(&listed);
 }
 
 int

@@ -10,6 +10,7 @@
 #include "log.h"
 #include "lsn.h"
 #include "output.h"
+#include "snapshot.h"
 #include "units.h"
 #include "verbs.h"
 
@@ -237,6 +238,7 @@ int
 verb_find(struct setup *s, struct fail *f)
 {
 	struct find_target t = { 0 };
+	struct repository listed = { .store = NULL };
 	struct identity id;
 	struct index x;
 	struct found found = { 0 };
@@ -245,14 +247,19 @@ verb_find(struct setup *s, struct fail *f)
 	int rc;
 
 	if (parse_target(s, &t, &text, f) != 0 ||
-	    parse_timeline(s, &tli, f) != 0 || verb_open(s, 0, &id, f) != 0 ||
-	    index_load(&s->repos[0], &id, &x, f) != 0)
+	    parse_timeline(s, &tli, f) != 0 || verb_open(s, 0, &id, f) != 0)
 		return -1;
+	snapshot_system(&s->repos[0], &listed);
+	if (index_load(&listed, &id, &x, f) != 0) {
+		snapshot_end(&listed);
+		return -1;
+	}
 	if (tli != 0)
 		rc = search(&x, tli, &t, &found, f);
 	else
 		rc = search_leaves(&x, &t, &found, f);
 	index_clear(&x);
+	snapshot_end(&listed);
 	if (rc != 0)
 		return -1;
 	if (conf_number(s->conf, OPT_JSON) != 0)

@@ -9,6 +9,7 @@
 #include "line.h"
 #include "lsn.h"
 #include "output.h"
+#include "snapshot.h"
 #include "units.h"
 #include "verbs.h"
 
@@ -255,9 +256,9 @@ show_system(struct repository *r, const struct identity *id, struct json *j,
 }
 
 static int
-show_store(struct setup *s, size_t i, struct json *j, struct fail *f)
+show_listed(
+    struct setup *s, struct repository *r, struct json *j, struct fail *f)
 {
-	struct repository *r = &s->repos[i];
 	struct identity *list;
 	size_t n;
 	int rc;
@@ -286,6 +287,18 @@ show_store(struct setup *s, size_t i, struct json *j, struct fail *f)
 	if (j != NULL)
 		json_end_array(j);
 	free(list);
+	return rc;
+}
+
+static int
+show_store(struct setup *s, size_t i, struct json *j, struct fail *f)
+{
+	struct repository listed;
+	int rc;
+
+	snapshot_all(&s->repos[i], &listed);
+	rc = show_listed(s, &listed, j, f);
+	snapshot_end(&listed);
 	return rc;
 }
 

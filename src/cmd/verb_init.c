@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "control.h"
+#include "known.h"
 #include "log.h"
 #include "verbs.h"
 
@@ -116,6 +117,20 @@ create_repositories(struct setup *s, struct fail *f)
 	return 0;
 }
 
+/* What this host remembers is of another making, or of the older history. */
+static void
+forget(struct setup *s, size_t i)
+{
+	struct repository older = s->repos[i];
+	const char *state_dir = conf_text(s->conf, OPT_STATE_DIR, NULL);
+
+	known_forget(&older, state_dir);
+	if (older.layout.generation > 1) {
+		older.layout.generation--;
+		known_forget(&older, state_dir);
+	}
+}
+
 int
 verb_init(struct setup *s, struct fail *f)
 {
@@ -134,6 +149,7 @@ verb_init(struct setup *s, struct fail *f)
 
 		if (rc < 0)
 			return -1;
+		forget(s, i);
 		(void)printf("%s: system identifier %llu generation %u "
 		             "(PostgreSQL %d, segment size %u) %s\n",
 		    s->stores[i]->url, (unsigned long long)id.sysid,

@@ -44,6 +44,7 @@ work(void *arg)
 		.refuse_damaged = conf_number(c, OPT_ON_DAMAGE) == 1,
 		.compress_level = (int)conf_number(c, OPT_COMPRESS_LEVEL),
 		.spool_dir = conf_text(c, OPT_SPOOL_DIR, NULL),
+		.state_dir = conf_text(c, OPT_STATE_DIR, NULL),
 	};
 	int rc;
 

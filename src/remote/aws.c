@@ -182,6 +182,7 @@ refresh(struct aws *a, struct fail *f)
 			*found = role;
 	}
 	if (rc == 0) {
+		found->number = a->now.number + 1;
 		a->now = *found;
 		a->known = true;
 		log_debug(
@@ -193,23 +194,50 @@ refresh(struct aws *a, struct fail *f)
 	return rc;
 }
 
-const struct aws_credentials *
-aws_get(struct aws *a, struct fail *f)
+/* 0, or -1: none are good now, and no others are to be had. */
+static int
+renew(struct aws *a, struct fail *f)
 {
 	int64_t now = time(NULL);
 
 	if (a->known && (a->now.expires == 0 || a->now.expires - EARLY_S > now))
-		return &a->now;
+		return 0;
 	/* What cannot be renewed now may still be good for a while. */
 	if (refresh(a, f) != 0 && !(a->known && a->now.expires > now))
-		return NULL;
-	return &a->now;
+		return -1;
+	return 0;
+}
+
+int
+aws_get(struct aws *a, struct aws_credentials *out, struct fail *f)
+{
+	int rc;
+
+	(void)pthread_mutex_lock(&a->lock);
+	rc = renew(a, f);
+	if (rc == 0)
+		*out = a->now;
+	(void)pthread_mutex_unlock(&a->lock);
+	return rc;
 }
 
 void
-aws_forget(struct aws *a)
+aws_forget(struct aws *a, unsigned number)
 {
-	a->known = false;
+	(void)pthread_mutex_lock(&a->lock);
+	/* Another thread may have got others meanwhile. */
+	if (a->now.number == number)
+		a->known = false;
+	(void)pthread_mutex_unlock(&a->lock);
+}
+
+struct aws *
+aws_share(struct aws *a)
+{
+	(void)pthread_mutex_lock(&a->lock);
+	a->users++;
+	(void)pthread_mutex_unlock(&a->lock);
+	return a;
 }
 
 static int
@@ -226,8 +254,11 @@ aws_new(const struct store_args *args, struct fail *f)
 {
 	struct aws *a = calloc(1, sizeof *a);
 
-	if (a != NULL)
+	if (a != NULL) {
+		a->users = 1;
+		(void)pthread_mutex_init(&a->lock, NULL);
 		a->name = strdup(args->name);
+	}
 	if (a == NULL || a->name == NULL ||
 	    keep(args, "access-key-id", &a->access_key_id) != 0 ||
 	    keep(args, "secret-key", &a->secret_key) != 0 ||
@@ -262,8 +293,16 @@ forget_text(char *text)
 void
 aws_free(struct aws *a)
 {
+	unsigned left;
+
 	if (a == NULL)
 		return;
+	(void)pthread_mutex_lock(&a->lock);
+	left = --a->users;
+	(void)pthread_mutex_unlock(&a->lock);
+	if (left > 0)
+		return;
+	(void)pthread_mutex_destroy(&a->lock);
 	http_free(a->http);
 	free(a->name);
 	free(a->access_key_id);

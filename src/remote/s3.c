@@ -172,16 +172,38 @@ s3_free(struct store *store)
 	free(s);
 }
 
+/* With a connection of its own, and the same credentials. */
+static struct store *
+s3_again(const struct store *store)
+{
+	const struct s3 *s = (const struct s3 *)store;
+	struct s3 *copy = malloc(sizeof *copy);
+
+	if (copy == NULL)
+		return NULL;
+	*copy = *s;
+	copy->http = http_new(&copy->options);
+	if (copy->http == NULL) {
+		wipe(copy, sizeof *copy);
+		free(copy);
+		return NULL;
+	}
+	copy->aws = aws_share(s->aws);
+	return &copy->store;
+}
+
 static const struct store_ops s3_ops = {
 	.put = s3_put,
 	.get = s3_get,
 	.stat = s3_stat,
 	.list = s3_list,
 	.del = s3_del,
+	.del_many = s3_del_many,
 	.settle = s3_settle,
 	.prepare = s3_probe,
 	.probe = s3_probe,
 	.sweep = s3_sweep,
+	.again = s3_again,
 	.free = s3_free,
 };
 

@@ -45,7 +45,7 @@ static int
 sign(
     struct s3_call *c, const char *path, struct http_request *r, struct fail *f)
 {
-	const struct aws_credentials *key = aws_get(c->s3->aws, f);
+	struct aws_credentials key;
 	struct sigv4 by = { .region = c->s3->region, .service = "s3" };
 	struct buf authorization = { 0 };
 	char hash[S3_HASH_TEXT];
@@ -56,24 +56,26 @@ sign(
 		.payload_hash = hash };
 	int rc;
 
-	if (key == NULL)
+	if (aws_get(c->s3->aws, &key, f) != 0)
 		return -1;
-	by.access_key = key->access_key;
-	by.secret_key = key->secret_key;
+	c->credentials = key.number;
+	by.access_key = key.access_key;
+	by.secret_key = key.secret_key;
 	c->signed_at = time(NULL);
 	sigv4_time(c->signed_at, by.time);
 	body_hash(c, hash);
 	headers_add(&r->headers, "Host", "%s", c->s3->host);
 	headers_add(&r->headers, "x-amz-content-sha256", "%s", hash);
 	headers_add(&r->headers, "x-amz-date", "%s", by.time);
-	if (key->token[0] != '\0')
+	if (key.token[0] != '\0')
 		headers_add(
-		    &r->headers, "x-amz-security-token", "%s", key->token);
+		    &r->headers, "x-amz-security-token", "%s", key.token);
 	rc = sigv4_authorization(&by, &what, &authorization);
 	if (rc == 0)
 		headers_add(&r->headers, "Authorization", "%s",
 		    (const char *)authorization.data);
 	buf_clear(&authorization);
+	wipe(&key, sizeof key);
 	return rc;
 }
 

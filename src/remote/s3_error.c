@@ -115,7 +115,7 @@ expired(struct s3_call *c, const struct http_answer *a, struct fail *f)
 	if (c->refreshed)
 		return HTTP_FAILED;
 	c->refreshed = true;
-	aws_forget(c->s3->aws);
+	aws_forget(c->s3->aws, c->credentials);
 	return HTTP_AGAIN;
 }
 

@@ -24,6 +24,7 @@ store_open(const struct store_args *args, struct fail *f)
 		return NULL;
 	(void)snprintf(s->name, sizeof s->name, "%s", args->name);
 	(void)snprintf(s->url, sizeof s->url, "%s", args->url);
+	s->far = strncmp(args->url, "file://", 7) != 0;
 	/* Where a URL is not all that says where it is, the driver has. */
 	if (s->id == 0)
 		s->id = sum64(args->url, strlen(args->url));
@@ -66,6 +67,12 @@ store_get(struct store *s, const char *key, uint64_t off, uint64_t len,
     struct stream *out, struct fail *f)
 {
 	return s->ops->get(s, key, off, len, out, f);
+}
+
+const void *
+store_head(struct store *s, const char *key, size_t *len)
+{
+	return s->ops->head != NULL ? s->ops->head(s, key, len) : NULL;
 }
 
 int
@@ -117,6 +124,32 @@ int
 store_del(struct store *s, const char *key, struct fail *f)
 {
 	return s->ops->del(s, key, f);
+}
+
+size_t
+store_batch_size(const struct store *s)
+{
+	return s->ops->del_many != NULL ? STORE_BATCH_MAX : 1;
+}
+
+int
+store_del_many(struct store *s, struct store_batch *b, struct fail *f)
+{
+	struct fail one;
+	int rc = s->ops->del_many != NULL ? s->ops->del_many(s, b, f) : 1;
+
+	if (rc != 1)
+		return rc;
+	rc = 0;
+	for (size_t i = 0; i < b->n; i++) {
+		if (s->ops->del(s, b->keys[i], &one) >= 0)
+			continue;
+		if (b->failed != NULL)
+			b->failed(b->arg, i, &one);
+		*f = one;
+		rc = -1;
+	}
+	return rc;
 }
 
 int

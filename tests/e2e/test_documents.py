@@ -247,7 +247,7 @@ def dumped(dump):
 
 
 def test_the_manual_shows_the_vectors_as_they_are():
-    marker, identity, history, header, trailer = displays()
+    marker, identity, history, header, trailer, index = displays()
     store = source("tests/vectors/store/main")
     assert marker + "\n" == (store / "repository").read_text(encoding="ascii")
     assert identity + "\n" == (store / SYSTEM / "identity").read_text(encoding="ascii")
@@ -258,6 +258,17 @@ def test_the_manual_shows_the_vectors_as_they_are():
     assert len(data) == int.from_bytes(data[4:8], "little") + 8, "the whole header is shown"
     start, data = dumped(trailer)
     assert whole[start:] == data
+    assert dumped(index) == (0, source("tests/vectors/index").read_bytes())
+
+
+def test_the_independent_reader_reads_the_vector_of_an_index():
+    reader = load_program("contrib/read-object.py")
+    found = reader.read_index(source("tests/vectors/index").read_bytes())
+    (entry,) = found["entries"]
+    assert found["replaced"] == ["20261119T020003Z-000000-4f2a9c1e"], found
+    assert entry["key"] == f"{SYSTEM}/identity" and entry["time"].startswith("2026-11-20 02:00:03")
+    whole = source("tests/vectors/store/main", entry["key"]).read_text(encoding="ascii")
+    assert entry["whole"] == whole and entry["size"] == len(whole), entry
 
 
 def explained_bytes(meaning):

@@ -2,60 +2,25 @@
 """The whole way on real S3 services: archive, back up, destroy, restore to a time."""
 
 import datetime
+import json
 import os
 import re
 import shutil
 import signal
+import struct
 import subprocess
+from dataclasses import dataclass
+from pathlib import Path
 
-from walvault_test import Postgres, Repository, majors, time_limit, wait_until
+from walvault_test import Postgres, Repository, majors, run_program, time_limit, wait_until
+from walvault_test.bucket import Bucket, pushed
 from walvault_test.cases import new_directory
+from walvault_test.documents import load_program, source
 from walvault_test.fetching import Asker
-from walvault_test.programs import clean_environment, program
+from walvault_test.programs import clean_environment, helpers, program
 from walvault_test.restoring import restore_and_start, take_backup
-from walvault_test.s3client import Place
-from walvault_test.services import place
-from walvault_test.stopped import stopped_cluster
 
 SERVICES = ("ceph", "swift")
-
-
-class Bucket:
-    """A prefix of its own in a service's bucket."""
-
-    def __init__(self, service="ceph", bucket="vault"):
-        self.at = place(service)
-        self.bucket = bucket
-        self.prefix = f"e2e/{os.urandom(6).hex()}"
-        self.own = Place(
-            *(self.at["endpoint"], self.at["access_key"], self.at["secret_key"]),
-            self.at.get("ca"),
-        )
-
-    def section(self, **options):
-        secret = new_directory("secret") / "key"
-        secret.write_text(self.at["secret_key"], encoding="ascii")
-        given = {
-            "url": f"s3://{self.bucket}/{self.prefix}",
-            "endpoint": self.at["endpoint"],
-            "ca_file": self.at.get("ca"),
-            "access_key_id": self.at["access_key"],
-            "secret_key_file": secret,
-            **options,
-        }
-        return {name: value for name, value in given.items() if value is not None}
-
-    def keys(self):
-        return self.own.keys(self.bucket, f"{self.prefix}/")
-
-
-def pushed(bucket, init=True, pg=None, **section):
-    """A stopped cluster and its repository in the bucket."""
-    pg, names = pg or stopped_cluster()
-    repo = Repository(pg, timeout="30s", section=bucket.section(**section))
-    if init:
-        repo.init()
-    return pg, repo, names
 
 
 def circle(bucket, **section):
@@ -218,20 +183,58 @@ def test_a_push_of_16_mib_needs_less_than_64_mib(major):
     pg.stop()
     previous = f"{name[:8]}{int(name[8:], 16) - 1:016X}"
     _, repo, _ = pushed(bucket, pg=(pg, []))
+    assert_small_push(bucket, repo, previous, 12 << 20, 64)
+
+
+@dataclass
+class Made:
+    """A data directory of which there is no more than a push looks at."""
+
+    data: Path
+    sysid: int
+
+
+@time_limit(300)
+def test_a_push_of_1_gib_needs_less_than_128_mib():
+    bucket = Bucket()
+    name = "000000010000000000000001"
+    maker = load_program("tests/vectors/make")
+    data = new_directory("gib") / "data"
+    maker.make_cluster(data, b"")
+    control = bytearray(maker.control_file())
+    pg = Made(data, 7431000000000000123)
+    struct.pack_into("<Q", control, 0, pg.sysid)
+    struct.pack_into("<I", control, 228, 1 << 30)
+    struct.pack_into("<I", control, 288, maker.crc32c(control[:288]))
+    (data / "global/pg_control").write_bytes(control)
+    (data / "pg_wal/00000002.history").unlink()
+    run_program(helpers() / "onesegment", data / "pg_wal", "1024", timeout=120).expect()
+    section = {"endpoint": bucket.at["plain_endpoint"], "ca_file": None}
+    _, repo, _ = pushed(bucket, pg=(pg, []), **section)
+    repo.configure(timeout="4min")
+    assert_small_push(bucket, repo, name, 900 << 20, 128)
+    key = next(key for key in bucket.keys() if key.endswith(name))
+    bucket.own.request("DELETE", f"/vault/{key}")
+
+
+def assert_small_push(bucket, repo, name, least, most_mib):
+    """A push by one PUT of at least so many bytes, in at most so much memory."""
     log = new_directory("time") / "log"
-    command = ["/usr/bin/time", "-f", "%M", "-o", log, program("walpush"), f"pg_wal/{previous}"]
+    command = ["/usr/bin/time", "-f", "%M", "-o", log, program("walpush"), f"pg_wal/{name}"]
     subprocess.run(
         command,
-        cwd=pg.data,
+        cwd=repo.pg.data,
         env=clean_environment(WALVAULT_CONFIG=str(repo.config)),
         check=True,
-        timeout=120,
+        timeout=240,
     )
     kib = int(log.read_text(encoding="ascii").split()[-1])
-    key = next(key for key in bucket.keys() if key.endswith(previous))
-    stored = int(bucket.own.head("vault", key)["content-length"])
-    assert stored > 12 << 20, "it compresses too well for this test"
-    assert kib < 64 * 1024, f"{kib} KiB for {stored} bytes"
+    key = next(key for key in bucket.keys() if key.endswith(name))
+    headers = bucket.own.head("vault", key)
+    stored = int(headers["content-length"])
+    assert stored > least, "it compresses too well for this test"
+    assert "-" not in headers["etag"], "it was put in parts"
+    assert kib < most_mib * 1024, f"{kib} KiB for {stored} bytes"
 
 
 def test_what_a_killed_backup_had_uploaded_is_not_taken_from_one_that_may_run():
@@ -261,3 +264,109 @@ def test_what_a_killed_backup_had_uploaded_is_not_taken_from_one_that_may_run():
     running.wait()
     repo.walvault("expire", "--broken").expect(0)
     assert uploads(), "its writer may still be at it"
+
+
+# -- rights --
+
+
+def policy_of_the_manual():
+    """The policy in walvault-s3(7), as it stands there."""
+    page = source("man/walvault-s3.7").read_text(encoding="utf-8")
+    text = page.split(".Ss Least privilege")[1].split(".Bd -literal\n")[1].split("\n.Ed")[0]
+    return json.loads(text)
+
+
+class LeastPrivilege(Bucket):
+    """A bucket with that policy for a user who owns nothing."""
+
+    def __init__(self, without=()):
+        super().__init__("ceph", f"least-{os.urandom(6).hex()}")
+        self.own.make_bucket(self.bucket)
+        self.allow(without=without)
+
+    def allow(self, *more, without=()):
+        policy = policy_of_the_manual()
+        # This Ceph does not know the conditions on single requests.
+        assert sum("Condition" in one for one in policy["Statement"]) == 2
+        policy["Statement"] = [
+            one for one in policy["Statement"] if "ObjectCreationOperation" not in str(one)
+        ]
+        for one in policy["Statement"]:
+            one.pop("Condition", None)
+            one["Principal"] = {"AWS": ["arn:aws:iam:::user/host"]}
+            one["Action"] = [a for a in self._list(one["Action"]) if a not in without]
+        policy["Statement"][0]["Action"] += more
+        text = json.dumps(policy).replace("example-wal/orders", f"{self.bucket}/{self.prefix}")
+        text = text.replace("example-wal", self.bucket)
+        status, _, body = self.own.request(
+            "PUT", f"/{self.bucket}", "policy=", text.encode()
+        )
+        assert status in (200, 204), (status, body)
+
+    @staticmethod
+    def _list(value):
+        return value if isinstance(value, list) else [value]
+
+    def section(self, **options):
+        secret = new_directory("secret") / "key"
+        secret.write_text(self.at["host_secret_key"], encoding="ascii")
+        own = {"access_key_id": self.at["host_access_key"], "secret_key_file": secret}
+        return super().section(**{**own, **options})
+
+
+@time_limit(300)
+def test_the_rights_in_the_manual_are_enough_and_no_more():
+    bucket = LeastPrivilege()
+    pg = Postgres.create(15, segsize_mib=1, autovacuum="off")
+    repo = Repository(pg, section=bucket.section(part_size="5MiB"), keep_full=1)
+    repo.enable_archiving()
+    pg.start()
+    repo.init()
+    for _ in range(2):
+        pg.sql("CREATE TABLE IF NOT EXISTS t (b bytea)")
+        pg.sql("INSERT INTO t SELECT sha512(g::text::bytea) FROM generate_series(1, 9000) g")
+        take_backup(repo)
+    pg.archive_all()
+    name = pg.switch_wal()
+    pg.archive_all()
+    repo.walvault("check", "--no-server").expect(0)
+    repo.walvault("verify", "--wal").expect(0)
+    Asker(repo, "recovery").fetch(name).expect(0)
+    before = bucket.keys()
+    result = repo.walvault("expire").expect(1)
+    assert "s3:DeleteObject" in result.err and "403 AccessDenied" in result.err, result
+    left = [key for key in before if key not in bucket.keys()]
+    assert not left, left
+    bucket.allow("s3:DeleteObject")
+    repo.walvault("expire").expect(0)
+    assert len([key for key in bucket.keys() if key.endswith("/manifest")]) == 1
+
+
+def test_without_the_right_to_list_nothing_is_absent_and_the_right_is_named():
+    bucket = LeastPrivilege(without=("s3:ListBucket",))
+    owner = Bucket.section(bucket)
+    pg, repo, names = pushed(bucket, init=False)
+    repo.section = owner
+    repo.configure()
+    repo.init()
+    repo.section = bucket.section()
+    repo.configure()
+    repo.walpush(f"pg_wal/{names[0]}").expect(0)
+    asker = Asker(repo, "recovery")
+    asker.fetch(names[0], "--generation", "1").expect(0)
+    result = asker.fetch(names[1], "--generation", "1").expect(200)
+    assert "403" in result.err and "s3:ListBucket" in result.err, result
+    result = repo.walvault("info").expect(1)
+    assert "s3:ListBucket" in result.err, result
+
+
+def test_without_the_right_to_write_the_right_is_named():
+    bucket = LeastPrivilege(without=("s3:PutObject",))
+    pg, repo, names = pushed(bucket, init=False)
+    repo.section = Bucket.section(bucket)
+    repo.configure()
+    repo.init()
+    repo.section = bucket.section()
+    repo.configure()
+    result = repo.walpush(f"pg_wal/{names[0]}").expect(1)
+    assert "s3:PutObject" in result.err, result

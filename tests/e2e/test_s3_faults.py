@@ -11,6 +11,7 @@ import urllib.parse
 from walvault_test import BaseCopy, Postgres, Repository, run_program, time_limit
 from walvault_test.certificates import Authority
 from walvault_test.cases import new_directory
+from walvault_test.fakeclock import program_clock
 from walvault_test.fetching import Asker
 from walvault_test.programs import program
 from walvault_test.restoring import take_backup
@@ -79,10 +80,75 @@ def test_a_push_is_one_put_and_a_fetch_is_one_get():
     assert len(s.wal("PUT")) == 1 and len(s.wal("")) == 1, s.server.asked()
     assert len(s.server.asked()) == 3, s.server.asked()
     assert all(line.startswith("GET ") for line in s.server.asked()[:2]), s.server.asked()
+    # Marker and identity are remembered; what is left is what moves the file.
+    s.server.calm()
+    s.push(1)
+    assert s.server.asked() == s.wal("PUT") and len(s.wal("PUT")) == 1, s.server.asked()
     s.server.calm()
     s.fetch()
-    assert len(s.wal("GET")) == 1 and len(s.wal("")) == 1, s.server.asked()
-    assert not s.server.asked("list-type|^HEAD"), s.server.asked()
+    assert len(s.wal("GET")) == 1 and not s.server.asked("list-type|^HEAD"), s.server.asked()
+    s.server.calm()
+    s.fetch(1)
+    assert s.server.asked() == s.wal("GET") and len(s.wal("GET")) == 1, s.server.asked()
+    # No memory: two questions more, nothing else.
+    s.server.calm()
+    s.push(2, env={"WALVAULT_STATE_DIR": "/nonexistent/state"})
+    assert len(s.server.asked()) == 3, s.server.asked()
+    # What an hour old is, is asked again.
+    s.server.calm()
+    s.push(3, env=program_clock("+2h"))
+    assert len(s.server.asked()) == 3, s.server.asked()
+
+
+def test_what_is_remembered_proves_nothing_absent():
+    s = Scripted()
+    s.push()
+    s.push(1)
+    s.fetch(1)
+    asker = Asker(s.repo, "recovery")
+    s.server.calm()
+    asker.fetch(s.names[2]).expect(1)
+    assert len(s.server.asked("/repository$")) == 1, s.server.asked()
+    assert len(s.server.asked("/identity$")) == 2, s.server.asked()  # and no newer generation
+    whole = dict(s.server.objects)
+    for what in ("/repository", "/identity"):
+        s.server.objects = {k: v for k, v in whole.items() if not k.endswith(what)}
+        asker.fetch(s.names[2]).expect(200)
+    s.server.objects = whole
+    s.repo.walvault("init", "--new-generation").expect(0)
+    result = asker.fetch(s.names[2]).expect(200)
+    assert "newer generation" in result.err, result
+
+
+def test_what_is_made_anew_is_not_remembered_as_it_was():
+    s = Scripted()
+    s.push()
+    first = next(body for path, body in s.server.objects.items() if path.endswith("/repository"))
+    s.server.objects.clear()
+    s.repo.init()
+    second = next(body for path, body in s.server.objects.items() if path.endswith("/repository"))
+    assert first != second
+    s.server.calm()
+    s.push(1)
+    assert len(s.server.asked()) == 3, s.server.asked()
+    own = re.search(rb"id = ([0-9a-f]{32})", second)[1]
+    assert any("/wal/" in path and own in body for path, body in s.server.objects.items())
+
+
+def test_a_push_on_a_later_timeline_is_one_put_too():
+    s = Scripted()
+    wal = s.pg.data / "pg_wal"
+    at = f"0/{int(s.names[0][16:], 16) << 20:X}"
+    (wal / "00000002.history").write_text(f"1\t{at}\tno reason\n", encoding="ascii")
+    names = [f"00000002{name[8:]}" for name in s.names]
+    for old, new in zip(s.names, names):
+        shutil.copy(wal / old, wal / new)
+    for n in (1, 2):
+        s.repo.walpush(f"pg_wal/{names[n]}").expect(0)
+    s.server.calm()
+    s.repo.walpush(f"pg_wal/{names[3]}").expect(0)
+    assert len(s.server.asked()) == 1 and len(s.wal("PUT")) == 1, s.server.asked()
+    assert any(key.endswith("00000002.history") for key in s.server.objects)
 
 
 def test_what_may_heal_is_tried_again():

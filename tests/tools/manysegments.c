@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * A repository with many segments of made WAL and one empty backup in front of
- * them, for measuring how long a plan takes.
+ * A repository with many segments of made WAL and one empty backup that begins
+ * with one of them, the first unless another is given.
  *
- *	manysegments DIR COUNT		DIR/store, cluster main; DIR exists
+ *	manysegments DIR COUNT [NUMBER]	DIR/store, cluster main; DIR exists
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -100,11 +100,14 @@ main(int argc, char **argv)
 		.repos = &r, .n_repos = 1, .generation = 1, .compress_level = 1
 	};
 	char url[4200], dir[4200];
-	unsigned long count;
+	unsigned long count, first = 1;
 
 	log_setup("manysegments", LOG_WARNING, false);
-	if (argc != 3 || (count = strtoul(argv[2], NULL, 10)) == 0)
+	if ((argc != 3 && argc != 4) ||
+	    (count = strtoul(argv[2], NULL, 10)) == 0)
 		return 3;
+	if (argc == 4)
+		first = strtoul(argv[3], NULL, 10);
 	(void)snprintf(url, sizeof url, "file://%.4000s/store", argv[1]);
 	(void)snprintf(dir, sizeof dir, "%.4000s/pg_wal", argv[1]);
 	(void)mkdir(dir, 0700);
@@ -120,7 +123,7 @@ main(int argc, char **argv)
 	w.at = w.segsize;
 	for (uint32_t i = 0; i < count; i++)
 		push(&w, &args, dir, 1000 + i, &f);
-	write_backup(&r, w.segsize, &f);
+	write_backup(&r, first * w.segsize, &f);
 	(void)rmdir(dir);
 	store_free(r.store);
 	return 0;

@@ -6,6 +6,7 @@ they ask. ScriptedS3 is a small S3 in memory: it knows objects, conditional
 creation, ranges, listings and uploads in parts, and checks no signature.
 """
 
+import base64
 import email.utils
 import hashlib
 import http.server
@@ -16,6 +17,7 @@ import struct
 import threading
 import time
 import urllib.parse
+import xml.etree.ElementTree as ET
 from dataclasses import dataclass, field
 from xml.sax.saxutils import escape
 
@@ -248,12 +250,15 @@ class ScriptedS3(ScriptedServer):
     def __init__(self, certificate=None, conditional=True):
         self.objects = {}
         self.uploads = {}
+        self.undeletable = set()
         self.conditional = conditional
         super().__init__(certificate)
 
     def answer(self, request):
         """What a service in good health does."""
         with self._lock:
+            if "delete" in request.query:
+                return self._delete_many(request)
             if request.key == "":
                 return self._list(request)
             return getattr(self, f"_{request.method.lower()}")(request)
@@ -319,9 +324,29 @@ class ScriptedS3(ScriptedServer):
     def _delete(self, request):
         if "uploadId" in request.query:
             self.uploads.pop(request.query["uploadId"], None)
+        elif request.path in self.undeletable:
+            return error(403, "AccessDenied")
         else:
             self.objects.pop(request.path, None)
         return Answer(204)
+
+    def _delete_many(self, request):
+        """DeleteObjects; keys in ``undeletable`` are refused."""
+        md5 = base64.b64encode(hashlib.md5(request.body).digest()).decode()
+        if request.headers.get("content-md5") != md5:
+            return error(400, "InvalidDigest")
+        keys = [e.text for e in ET.fromstring(request.body).iter("Key")]
+        if len(keys) > 1000:
+            return error(400, "MalformedXML")
+        refused = ""
+        for key in keys:
+            path = f"{request.path.rstrip('/')}/{key}"
+            if path in self.undeletable:
+                code = "<Code>AccessDenied</Code><Message>no</Message>"
+                refused += f"<Error><Key>{escape(key)}</Key>{code}</Error>"
+            else:
+                self.objects.pop(path, None)
+        return Answer(200, f"<DeleteResult>{refused}</DeleteResult>".encode())
 
     def _post(self, request):
         if "uploads" in request.query:

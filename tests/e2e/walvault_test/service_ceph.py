@@ -12,6 +12,9 @@ from .services import wait_for
 
 ACCESS_KEY = "TESTACCESSKEY0000001"
 SECRET_KEY = "testsecretkeytestsecretkeytestsecretkey"
+# A user who owns nothing: what he may is what a bucket's policy says.
+HOST_ACCESS_KEY = "HOSTACCESSKEY0000001"
+HOST_SECRET_KEY = "hostsecretkeyhostsecretkeyhostsecretkey"
 LIBRARIES = "/usr/lib/x86_64-linux-gnu"
 
 CONF = """\
@@ -108,6 +111,11 @@ def start(home):
         *("radosgw-admin", "-c", conf, "-n", "client.rgw", "user", "create", "--uid=test"),
         *("--display-name=test", f"--access-key={ACCESS_KEY}", f"--secret-key={SECRET_KEY}"),
     )
+    run(
+        *("radosgw-admin", "-c", conf, "-n", "client.rgw", "user", "create", "--uid=host"),
+        *("--display-name=host", f"--access-key={HOST_ACCESS_KEY}"),
+        f"--secret-key={HOST_SECRET_KEY}",
+    )
     daemon("radosgw", "-n", "client.rgw")
     wait_for(lambda: is_open(http) and is_open(https), "the gateway")
     at = Place(f"http://127.0.0.1:{http}", ACCESS_KEY, SECRET_KEY)
@@ -117,6 +125,9 @@ def start(home):
         "endpoint": f"https://127.0.0.1:{https}",
         "plain_endpoint": f"http://127.0.0.1:{http}",
         "ca": str(authority.ca),
+        "conf": str(conf),
         "access_key": ACCESS_KEY,
         "secret_key": SECRET_KEY,
+        "host_access_key": HOST_ACCESS_KEY,
+        "host_secret_key": HOST_SECRET_KEY,
     }
