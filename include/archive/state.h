@@ -36,6 +36,17 @@ int state_load(const char *state_dir, const struct repository *r,
     const char *name, size_t max, struct buf *b);
 
 /*
+ * What is remembered of a store that cannot be opened, because it is down: by
+ * its URL alone.
+ */
+void state_save_of_store(const char *state_dir, const struct repository *r,
+    const char *name, const void *bytes, size_t len);
+int state_load_of_store(const char *state_dir, const struct repository *r,
+    const char *name, size_t max, struct buf *b);
+void state_forget_of_store(
+    const char *state_dir, const struct repository *r, const char *name);
+
+/*
  * Append a remembered history to b; r need not have been opened (it serves
  * while the store is down).  0, or 1 if none is remembered.
  */

@@ -32,9 +32,10 @@ enum command {
 	CMD_RELEASE = 8192,
 	CMD_VERIFY = 16384,
 	CMD_RESCUE = 32768,
+	CMD_SYNC = 65536,
 };
 
-#define CMD_ALL 0xFFFF
+#define CMD_ALL 0x1FFFF
 
 enum option_id {
 	OPT_CONFIG,

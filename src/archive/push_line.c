@@ -16,13 +16,14 @@ ship(const struct push *p, const struct walname *name, struct fail *f)
 {
 	struct push other = *p;
 	char path[4200];
-	int rc = push_is_archived(p->args, name, f);
+	int rc;
 
-	if (rc != 0)
-		return rc < 0 ? -1 : 0;
 	(void)snprintf(path, sizeof path, "%s/%s", p->pg_wal, name->text);
 	if (io_exists(path) != 1)
 		return 0;
+	rc = push_is_archived(p->args, name, f);
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
 	other.path = path;
 	other.name = *name;
 	rc = push_one(&other, f);
@@ -138,7 +139,7 @@ begins_timeline(
 int
 push_line(const struct push *p, struct fail *f)
 {
-	struct identity id;
+	uint32_t segsize = push_system(p->args)->segsize;
 	struct timeline t;
 	int rc;
 
@@ -149,11 +150,9 @@ push_line(const struct push *p, struct fail *f)
 		return 0;
 	if (rc < 0)
 		return -1;
-	rc = repository_require(&p->args->repos[0], &id, f);
-	if (rc == 0)
-		rc = ship_histories(p, &t, f);
-	if (rc == 0 && begins_timeline(p, &t, id.segsize))
-		rc = ship_ancestral(p, &t, id.segsize, f);
+	rc = ship_histories(p, &t, f);
+	if (rc == 0 && begins_timeline(p, &t, segsize))
+		rc = ship_ancestral(p, &t, segsize, f);
 	timeline_clear(&t);
 	return rc;
 }

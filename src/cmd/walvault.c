@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "check_several.h"
 #include "control.h"
 #include "exitcode.h"
 #include "log.h"
@@ -151,14 +152,15 @@ supervise(struct job *job)
 {
 	int64_t timeout = (int64_t)conf_number(job->setup.conf, OPT_TIMEOUT);
 	struct process_result r = process_supervise(timeout, work, job);
-	char why[256];
+	char why[256], known[1024];
 
 	if (r.end == PROCESS_EXITED)
 		return r.value;
 	process_describe(&r, timeout, why, sizeof why);
+	check_remembered(&job->setup, known, sizeof known);
 	(void)printf("WALVAULT CRITICAL - %s: check did not come to its end: "
-	             "%s\n",
-	    conf_cluster(job->setup.conf), why);
+	             "%s%s\n",
+	    conf_cluster(job->setup.conf), why, known);
 	return NAGIOS_CRITICAL;
 }
 

@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: PostgreSQL
+"""Several stores at a time: how many must have a file, and what one that fails may cost."""
+
+import json
+import os
+import shutil
+import subprocess
+import time
+
+from walvault_test import wait_until
+from walvault_test.hung import HungStore
+from walvault_test.programs import clean_environment, program
+from walvault_test.several import SeveralStores
+from walvault_test.stopped import stopped_cluster
+from walvault_test.stored import stored_bytes
+
+THREE = ("local", "offsite", "third")
+
+
+def several(names=("local", "offsite"), **options):
+    """A stopped cluster and its repository in these stores; nobody starts a sync."""
+    pg, wal = stopped_cluster()
+    repo = SeveralStores(pg, names, **{"timeout": "20s", **options})
+    repo.init()
+    return pg, repo, wal
+
+
+def push(repo, name, *options, **settings):
+    return repo.walpush(*options, f"pg_wal/{name}", **settings)
+
+
+def last_line(result):
+    return result.err.splitlines()[-1]
+
+
+def take_down(repo, name):
+    """The store's disk is not there any more; a function that brings it back."""
+    place = repo.place(name)
+    away = place.with_name(f"{place.name}.away")
+    place.rename(away)
+    return lambda: away.rename(place)
+
+
+# -- walpush --
+
+
+def test_all_stores_have_the_file_before_it_counts_as_archived():
+    pg, repo, wal = several(THREE)
+    push(repo, wal[0]).expect(0)
+    assert repo.holders(wal[0]) == list(THREE)
+    for name in THREE:
+        own = repo.only(name)
+        options = ("--store", f"file://{own.store}")
+        assert stored_bytes(own, wal[0], *options) == (pg.data / "pg_wal" / wal[0]).read_bytes()
+
+
+def test_without_a_store_that_is_required_the_last_line_says_what_is_safe_where():
+    _, repo, wal = several()
+    back = take_down(repo, "offsite")
+    result = push(repo, wal[0]).expect((1, 3))
+    assert repo.holders(wal[0]) == ["local"]
+    for words in ("safe in local", "not in offsite", "1 of 2", "required = 1"):
+        assert words in last_line(result), result
+    back()
+    push(repo, wal[0]).expect(0)
+    assert repo.holders(wal[0]) == ["local", "offsite"]
+
+
+def test_as_many_as_required_are_enough():
+    _, repo, wal = several(THREE, required=2)
+    back = take_down(repo, "local")
+    result = push(repo, wal[0]).expect(0)
+    assert repo.holders(wal[0]) == ["offsite", "third"]
+    assert "archived without store local" in result.err, result
+    take_down(repo, "third")
+    result = push(repo, wal[1])
+    assert result.status != 0, result
+    assert "safe in offsite, not in local, third" in last_line(result), result
+    back()
+    push(repo, wal[1]).expect(0)
+    assert repo.holders(wal[1]) == ["local", "offsite"]
+
+
+def test_a_store_that_hangs_costs_one_grace_and_then_nothing():
+    _, repo, wal = several(required="any", grace="1500ms", timeout="30s")
+    hung = HungStore(repo.place("local")).hang()
+    begin = time.monotonic()
+    result = push(repo, wal[0], env=hung.environment).expect(0)
+    first = time.monotonic() - begin
+    assert "archived without store local" in result.err, result
+    assert "did not answer" in result.err, result
+    assert first >= 1.5, first
+    begin = time.monotonic()
+    result = push(repo, wal[1], env=hung.environment).expect(0)
+    second = time.monotonic() - begin
+    assert second < 1.5, (first, second)
+    assert "it lacks 2 files" in result.err, result
+    assert repo.holders(wal[1]) == ["offsite"]
+
+
+def test_a_required_store_that_hangs_is_a_failure_that_says_so():
+    _, repo, wal = several(timeout="2s")
+    hung = HungStore(repo.place("local")).hang()
+    result = push(repo, wal[0], env=hung.environment).expect(1)
+    assert "safe in offsite, not in local" in last_line(result), result
+    assert repo.holders(wal[0]) == ["offsite"]
+
+
+def test_a_store_remembered_as_down_is_asked_when_the_others_do_not_suffice():
+    _, repo, wal = several(required="any")
+    back = take_down(repo, "offsite")
+    push(repo, wal[0]).expect(0)
+    back()
+    take_down(repo, "local")
+    push(repo, wal[1]).expect(0)
+    assert repo.holders(wal[1]) == ["offsite"]
+
+
+def test_what_is_remembered_is_only_a_hint():
+    """Deleted, damaged, unwritable, from a clock that was ahead: each push succeeds."""
+    _, repo, wal = several(required="any")
+    back = take_down(repo, "offsite")
+    push(repo, wal[0]).expect(0)
+    (note,) = repo.state_directory.rglob("behind")
+    text = note.read_bytes()
+    push(repo, wal[1]).expect(0)
+    back()
+    for content in (None, b"", b"nonsense", text[:-3]):
+        note.unlink(missing_ok=True)
+        if content is not None:
+            note.write_bytes(content)
+        for name in ("local", "offsite"):
+            shutil.rmtree(repo.only(name).system_directory() / "wal", ignore_errors=True)
+        push(repo, wal[2]).expect(0)
+        assert repo.holders(wal[2]) == ["local", "offsite"], content
+    shutil.rmtree(repo.state_directory)
+    repo.state_directory.write_text("", encoding="ascii")
+    take_down(repo, "offsite")
+    push(repo, wal[2]).expect(0)
+
+
+def test_other_content_in_one_store_is_refused_however_few_are_required():
+    pg, repo, wal = several(required="any")
+    history = pg.data / "pg_wal" / "00000002.history"
+    history.write_text("1\t0/5000000\tone\n", encoding="ascii")
+    push(repo, history.name, "--store", "offsite").expect(0)
+    before = repo.only("offsite").object_path(history.name).read_bytes()
+    history.write_text("1\t0/5000000\tother\n", encoding="ascii")
+    result = push(repo, history.name).expect(2)
+    assert "other content" in last_line(result) and "offsite" in last_line(result), result
+    assert repo.only("offsite").object_path(history.name).read_bytes() == before
+    push(repo, history.name).expect(2)
+
+
+def test_a_store_that_knows_another_cluster_only_fails_for_itself():
+    _, repo, wal = several(required="any")
+    (repo.only("offsite").system_directory() / "identity").unlink()
+    result = push(repo, wal[0]).expect(0)
+    assert repo.holders(wal[0]) == ["local"]
+    assert "walvault init" in result.err, result
+    repo.configure(required="all")
+    push(repo, wal[0]).expect(2)
+
+
+def test_pushes_at_once_leave_one_object_in_each_store():
+    pg, repo, wal = several(THREE)
+    for name in wal:
+        running = [
+            subprocess.Popen(
+                [program("walpush"), f"pg_wal/{name}"],
+                cwd=pg.data,
+                env=clean_environment(WALVAULT_CONFIG=str(repo.config)),
+                stderr=subprocess.DEVNULL,
+            )
+            for _ in range(8)
+        ]
+        assert [process.wait() for process in running] == [0] * 8
+        assert repo.holders(name) == list(THREE)
+    for place in THREE:
+        own = repo.only(place)
+        assert len([key for key in own.objects() if "/wal/" in key]) == len(wal), own.objects()
+
+
+def test_what_a_timeline_needs_goes_along_into_every_store_that_is_there():
+    pg, repo, wal = several(required="any")
+    directory = pg.data / "pg_wal"
+    fork = f"0/{int(wal[2][16:], 16) * (1 << 20) + 4096:X}"
+    (directory / "00000002.history").write_text(f"1\t{fork}\tnone\n", encoding="ascii")
+    back = take_down(repo, "offsite")
+    push(repo, "00000002.history").expect(0)
+    assert repo.holders(wal[0]) == repo.holders(wal[1]) == ["local"]
+    back()
+    shutil.rmtree(repo.state_directory)
+    repo.state_directory.mkdir()
+    push(repo, "00000002.history").expect(0)
+    for name in ("00000002.history", wal[0], wal[1]):
+        assert repo.holders(name) == ["local", "offsite"], name
+
+
+# -- check --
+
+
+def findings(repo, status, subject, *options, **settings):
+    result = repo.walvault("check", "--no-server", "--json", *options, **settings).expect(status)
+    return [x for x in result.json()["findings"] if x["subject"] == subject]
+
+
+def test_check_tells_how_far_a_store_lags_and_that_it_fails():
+    _, repo, wal = several(
+        required="any", ready_warning=2, ready_critical=3, archive_age_warning="1d"
+    )
+    push(repo, wal[0]).expect(0)
+    assert {x["level"] for x in findings(repo, 1, "lag")} == {"OK"}
+    back = take_down(repo, "offsite")
+    push(repo, wal[1]).expect(0)
+    (down,) = [x for x in findings(repo, 1, "store") if x["level"] != "OK" and "no answer" in x["text"]]
+    assert "offsite" in down["text"], down
+    back()
+    (lag,) = [x for x in findings(repo, 1, "lag") if "lacks" in x["text"]]
+    assert lag["level"] == "OK" and "lacks 1 segments" in lag["text"] and wal[1] in lag["text"]
+    for name, status, level in ((wal[2], 1, "WARNING"), (wal[3], 2, "CRITICAL")):
+        push(repo, name, "--store", "local", "--required", "1").expect(0)
+        (lag,) = [x for x in findings(repo, status, "lag") if "lacks" in x["text"]]
+        assert lag["level"] == level, lag
+
+
+def test_check_is_critical_only_without_a_store_that_is_required():
+    _, repo, wal = several()
+    push(repo, wal[0]).expect(0)
+    take_down(repo, "offsite")
+    assert "CRITICAL" in {x["level"] for x in findings(repo, 2, "store")}
+    repo.configure(required="any")
+    assert "CRITICAL" not in {x["level"] for x in findings(repo, 1, "store")}
