@@ -71,8 +71,8 @@ void several_do(struct several *s, const struct several_task *t);
 /*
  * Ask one store after another, those remembered as down last, until one has it
  * done; a store that says nothing for grace_ms does not keep the next from
- * being asked.  0 done, 1 all said no, -1 (f: the last failure but one that is
- * no more than silence).
+ * being asked.  0 done, 1 all said no, -1 (f: one that may heal rather than
+ * another).
  */
 int
 several_ask(struct several *s, const struct several_task *t, struct fail *f);

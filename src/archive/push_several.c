@@ -176,16 +176,21 @@ static void
 tell_missed(const struct several *s, size_t i)
 {
 	const struct several_store *x = &s->store[i];
-	char until[CLOCK_TEXT];
+	char until[CLOCK_TEXT], again[CLOCK_TEXT + 32] = "";
 
-	clock_format(x->behind.until, until);
-	log_warning("archived without store %s: %s: %s; it lacks %llu files "
-	            "and is asked again after %s (hint: %s)",
+	if (x->behind.failures > 0) {
+		clock_format(x->behind.until, until);
+		(void)snprintf(again, sizeof again,
+		    ", and is asked again after %s", until);
+	}
+	log_warning(
+	    "archived without store %s: %s: %s; it lacks %llu files%s (hint: "
+	    "%s)",
 	    s->repos[i].store->name, s->repos[i].store->url,
 	    x->behind.cause[0] != '\0' ? x->behind.cause : x->fail.cause,
-	    (unsigned long long)x->behind.missed, until,
-	    x->last.hint[0] != '\0'
-	        ? x->last.hint
+	    (unsigned long long)x->behind.missed, again,
+	    x->fail.hint[0] != '\0'
+	        ? x->fail.hint
 	        : "walvault sync brings them when it answers again");
 }
 

@@ -176,6 +176,14 @@ silent(struct several *s, size_t i)
 	x->last = x->fail;
 }
 
+/* Is it the store that failed, and not what it was asked for? */
+static bool
+is_outage(const struct fail *f)
+{
+	return f->kind == FAIL_TRANSIENT || f->kind == FAIL_SPACE ||
+	    f->kind == FAIL_DENIED || f->kind == FAIL_CONFIG;
+}
+
 /* Each store's word, from the round. */
 static void
 take_words(struct several *s, const struct round *r)
@@ -196,10 +204,12 @@ take_words(struct several *s, const struct round *r)
 			x->word = slot->rc == 0 ? SEVERAL_DONE
 			    : slot->rc == 1     ? SEVERAL_NO
 			                        : SEVERAL_FAILED;
-			x->answered |= slot->rc >= 0;
-			x->failed |= slot->rc < 0;
-			if (slot->rc < 0)
+			if (slot->rc < 0 && is_outage(&slot->fail)) {
+				x->failed = true;
 				x->last = slot->fail;
+			} else {
+				x->answered = true;
+			}
 		}
 	}
 }
@@ -274,6 +284,16 @@ next_to_ask(const struct several *s, const struct round *r, int64_t now)
 	return down;
 }
 
+/* What may heal outweighs what will not; silence is the least to tell of. */
+static int
+weight(const struct several_store *x)
+{
+	if (x->word != SEVERAL_FAILED)
+		return 1;
+	return x->fail.kind == FAIL_TRANSIENT || x->fail.kind == FAIL_SPACE ? 3
+	                                                                    : 2;
+}
+
 /* 0 one has it, 1 all said no, -1 */
 static int
 verdict(const struct several *s, struct fail *f)
@@ -286,7 +306,7 @@ verdict(const struct several *s, struct fail *f)
 		if (x->word == SEVERAL_DONE)
 			return 0;
 		if (x->word != SEVERAL_NO &&
-		    (worst == NULL || worst->word != SEVERAL_FAILED))
+		    (worst == NULL || weight(x) > weight(worst)))
 			worst = x;
 	}
 	if (worst == NULL)

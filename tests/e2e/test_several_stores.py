@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: PostgreSQL
 """Several stores at a time: how many must have a file, and what one that fails may cost."""
 
-import json
-import os
 import shutil
 import subprocess
 import time
 
-from walvault_test import wait_until
+from walvault_test import BaseCopy, Postgres, time_limit
+from walvault_test.fetching import Asker
 from walvault_test.hung import HungStore
 from walvault_test.programs import clean_environment, program
 from walvault_test.several import SeveralStores
@@ -31,6 +30,14 @@ def push(repo, name, *options, **settings):
 
 def last_line(result):
     return result.err.splitlines()[-1]
+
+
+def damage(path):
+    """A flipped bit in the middle."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 8
+    path.chmod(0o600)
+    path.write_bytes(content)
 
 
 def take_down(repo, name):
@@ -231,3 +238,98 @@ def test_check_is_critical_only_without_a_store_that_is_required():
     assert "CRITICAL" in {x["level"] for x in findings(repo, 2, "store")}
     repo.configure(required="any")
     assert "CRITICAL" not in {x["level"] for x in findings(repo, 1, "store")}
+
+
+# -- walfetch --
+
+
+def fetched(asker, name):
+    return asker.destination.read_bytes() == (asker.repo.pg.data / "pg_wal" / name).read_bytes()
+
+
+def test_what_one_store_lacks_or_has_damaged_comes_from_another():
+    _, repo, wal = several(timeout="3s")
+    for name in wal[:3]:
+        push(repo, name).expect(0)
+    local = repo.only("local")
+    local.object_path(wal[0]).unlink()
+    damage(local.object_path(wal[1]))
+    asker = Asker(repo, "recovery")
+    result = asker.fetch(wal[0]).expect(0)
+    assert fetched(asker, wal[0]) and "warning" not in result.err, result
+    result = asker.fetch(wal[1]).expect(0)
+    assert fetched(asker, wal[1])
+    assert "walvault repair" in result.err and str(local.store) in result.err, result
+    damage(repo.only("offsite").object_path(wal[1]))
+    asker.destination.unlink()
+    asker.fetch_fails(wal[1], 200)
+    take_down(repo, "local")
+    asker.fetch(wal[2]).expect(0)
+    assert fetched(asker, wal[2])
+
+
+def test_absence_needs_the_word_of_every_store_that_is_asked():
+    _, repo, wal = several(timeout="1500ms", standby_timeout="1500ms")
+    push(repo, wal[0]).expect(0)
+    asker, standby = Asker(repo, "recovery"), Asker(repo, "standby")
+    missing = wal[1]
+    asker.fetch(missing).expect(1)
+    for name in repo.names:
+        other = next(x for x in repo.names if x != name)
+        back = take_down(repo, name)
+        asker.fetch_fails(missing, 200)
+        standby.fetch(missing).expect(1)
+        asker.fetch_fails(missing, 200, "--store", name)
+        asker.fetch(missing, "--store", other).expect(1)
+        back()
+        hung = HungStore(repo.place(name)).hang()
+        asker.fetch_fails(missing, 200, env=hung.environment)
+        asker.fetch(missing, "--store", other, env=hung.environment).expect(1)
+        hung.heal()
+        marker = repo.only(name).store / "main/repository"
+        marker.rename(marker.with_name("gone"))
+        asker.fetch_fails(missing, 200)
+        marker.with_name("gone").rename(marker)
+    asker.fetch(missing).expect(1)
+
+
+def test_a_store_that_hangs_keeps_no_file_back_and_is_asked_last():
+    _, repo, wal = several(timeout="30s")
+    for name in wal[:2]:
+        push(repo, name).expect(0)
+    hung = HungStore(repo.place("local")).hang()
+    asker = Asker(repo, "recovery")
+    result = asker.fetch(wal[0], env=hung.environment).expect(0)
+    assert fetched(asker, wal[0]) and "did not answer" in result.err, result
+    asker.destination.unlink()
+    result = asker.fetch(wal[1], env=hung.environment).expect(0)
+    assert fetched(asker, wal[1]) and "did not answer" not in result.err, result
+    hung.heal()
+    for path in repo.state_directory.rglob("behind"):
+        path.unlink()
+    result = asker.fetch(wal[1]).expect(0)
+
+
+@time_limit(240)
+def test_a_recovery_finishes_from_the_store_that_is_left():
+    """With a dead store in the list it stops where the WAL ends; without, it promotes."""
+    pg = Postgres.create(15, segsize_mib=1, autovacuum="off")
+    repo = SeveralStores(pg, timeout="20s")
+    repo.enable_archiving()
+    pg.start()
+    repo.init()
+    pg.sql("CREATE TABLE t (n int)")
+    copied = BaseCopy(pg)
+    for n in range(6):
+        pg.sql("INSERT INTO t VALUES (%s)", n)
+        pg.switch_wal()
+    pg.archive_all()
+    pg.stop()
+    shutil.rmtree(repo.place("local"))
+    restored = copied.restore(repo)
+    restored.start(wait=False)
+    restored.wait_exit()
+    assert "not fetched" in restored.log() and not (restored.data / "recovery.done").exists()
+    restored.configure(restore_command=repo.restore_command("--store", "offsite"))
+    restored.start().wait_promoted()
+    assert restored.value("SELECT count(*) FROM t") == 6
