@@ -47,6 +47,13 @@ void state_forget_of_store(
     const char *state_dir, const struct repository *r, const char *name);
 
 /*
+ * Keep others on this host from the same work until *fd is closed: 0, 1
+ * somebody else is at it.  Where no lock can be had, *fd is -1 and it is 0.
+ */
+int state_lock_of_store(const char *state_dir, const struct repository *r,
+    const char *name, int *fd);
+
+/*
  * Append a remembered history to b; r need not have been opened (it serves
  * while the store is down).  0, or 1 if none is remembered.
  */

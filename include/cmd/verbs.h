@@ -26,6 +26,7 @@ int verb_expire(struct setup *s, struct fail *f);
 int verb_hold(struct setup *s, struct fail *f);
 int verb_release(struct setup *s, struct fail *f);
 int verb_verify(struct setup *s, struct fail *f);
+int verb_sync(struct setup *s, struct fail *f);
 int verb_rescue(struct setup *s, struct fail *f);
 
 /*

@@ -114,6 +114,9 @@ enum option_id {
 	OPT_SAMPLE,
 	OPT_SINCE,
 	OPT_SET_ASIDE,
+	OPT_TO,
+	OPT_ALL,
+	OPT_MAX_RATE,
 	OPT_URL,
 	OPT_DIR_MODE,
 	OPT_FILE_MODE,
@@ -164,6 +167,7 @@ enum option_scope {
 	SCOPE_RUN,     /* command line (and environment) only */
 	SCOPE_CLUSTER, /* also [defaults] and [cluster NAME] */
 	SCOPE_STORE,   /* [store NAME] and WALVAULT_STORE_NAME_... */
+	SCOPE_BOTH,    /* a cluster's, and a store may have its own */
 };
 
 struct option {

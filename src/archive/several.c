@@ -100,16 +100,14 @@ start(struct several *s, struct round *r, size_t i)
 	    "cannot start a thread: %s", strerror(rc));
 }
 
-/* Wait for a thread's answer.  false: none came by then. */
-static bool
+/* Wait for a thread's answer until then. */
+static void
 wait_until(struct round *r, int64_t at_ms)
 {
 	struct timespec ts = { .tv_sec = at_ms / 1000,
 		.tv_nsec = at_ms % 1000 * 1000000 };
 
-	if (clock_monotonic_ms() >= at_ms)
-		return false;
-	return pthread_cond_timedwait(&r->changed, &r->lock, &ts) == 0;
+	(void)pthread_cond_timedwait(&r->changed, &r->lock, &ts);
 }
 
 static int64_t
@@ -240,6 +238,9 @@ several_do(struct several *s, const struct several_task *t)
 	struct round *r = round_new(t);
 	int64_t end = clock_monotonic_ms() + deadline_left(s->deadline);
 	int64_t enough = INT64_MAX;
+	/* Nor does one that says nothing keep those that were down from being
+	 * asked. */
+	int64_t patience = clock_monotonic_ms() + s->grace_ms;
 
 	if (r == NULL) {
 		no_round(s, t);
@@ -249,17 +250,20 @@ several_do(struct several *s, const struct several_task *t)
 	start_all(s, r, false);
 	for (;;) {
 		struct tally c = count(s, r);
+		int64_t now = clock_monotonic_ms(), until = end;
 
-		if (c.ok + c.running < s->required && c.unasked > 0) {
+		if (c.ok < s->required && c.unasked > 0 &&
+		    (c.ok + c.running < s->required || now >= patience)) {
 			start_all(s, r, true);
 			continue;
 		}
-		if (c.running == 0)
-			break;
 		if (c.ok >= s->required && enough == INT64_MAX)
-			enough = clock_monotonic_ms() + s->grace_ms;
-		if (!wait_until(r, sooner(enough, end)))
+			enough = now + s->grace_ms;
+		if (c.running == 0 || now >= sooner(enough, end))
 			break;
+		if (c.ok < s->required && c.unasked > 0)
+			until = patience;
+		wait_until(r, sooner(until, sooner(enough, end)));
 	}
 	take_words(s, r);
 	round_leave(r);
@@ -341,7 +345,7 @@ several_ask(struct several *s, const struct several_task *t, struct fail *f)
 		}
 		if (c.running == 0 || now >= end)
 			break;
-		(void)wait_until(r, next < s->n ? sooner(patience, end) : end);
+		wait_until(r, next < s->n ? sooner(patience, end) : end);
 	}
 	take_words(s, r);
 	round_leave(r);

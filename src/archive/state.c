@@ -6,11 +6,13 @@
  *	STATE/STORE-CLUSTER/behind	what it missed: behind.h
  *	STATE/STORE-CLUSTER/ID/SYSID.GEN/TLI.history
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -224,4 +226,25 @@ state_forget_of_store(
 
 	path_of_store(state_dir, r, name, path);
 	(void)unlink(path);
+}
+
+int
+state_lock_of_store(const char *state_dir, const struct repository *r,
+    const char *name, int *fd)
+{
+	char path[PATH_MAX], dir[PATH_MAX];
+
+	state_make_dir(state_dir);
+	store_dir(state_dir, r, dir);
+	(void)owner_mkdir(AT_FDCWD, dir, 0700);
+	file_in(dir, name, path);
+	*fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (*fd < 0)
+		return 0;
+	(void)owner_inherit_above(*fd, path);
+	if (flock(*fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+		return 0;
+	(void)close(*fd);
+	*fd = -1;
+	return 1;
 }

@@ -51,6 +51,10 @@ static const struct verb verbs[] = {
 	    "Archive what a dead cluster's pg_wal still has and the stores "
 	    "lack.",
 	    1, 1, verb_rescue },
+	{ "sync", CMD_SYNC, "sync [option ...]",
+	    "Bring to each store what it lacks and another has.\n"
+	    "Exit status: 0 nothing is lacking any more, 1 something is.",
+	    0, 0, verb_sync },
 	{ "config", CMD_CONFIG, "config [option ...]",
 	    "Show every option, its value, and where that comes from.", 0, 0,
 	    verb_config },

@@ -1,17 +1,23 @@
 # SPDX-License-Identifier: PostgreSQL
 """Several stores at a time: how many must have a file, and what one that fails may cost."""
 
+import os
 import shutil
+import signal
 import subprocess
 import time
+from pathlib import Path
 
-from walvault_test import BaseCopy, Postgres, time_limit
+from walvault_test import BaseCopy, Postgres, time_limit, wait_until
 from walvault_test.fetching import Asker
 from walvault_test.hung import HungStore
 from walvault_test.programs import clean_environment, program
+from walvault_test.restoring import restore_and_start
 from walvault_test.several import SeveralStores
 from walvault_test.stopped import stopped_cluster
 from walvault_test.stored import stored_bytes
+from walvault_test.torture import At, changing, each_place
+from walvault_test.tracer import KillAll, trace
 
 THREE = ("local", "offsite", "third")
 
@@ -333,3 +339,254 @@ def test_a_recovery_finishes_from_the_store_that_is_left():
     restored.configure(restore_command=repo.restore_command("--store", "offsite"))
     restored.start().wait_promoted()
     assert restored.value("SELECT count(*) FROM t") == 6
+
+
+# -- sync --
+
+
+def sync(repo, *options, status=0, **settings):
+    return repo.walvault("sync", *options, **settings).expect(status)
+
+
+def wal_keys(repo, name):
+    return [key for key in repo.only(name).objects() if "/wal/" in key]
+
+
+def test_sync_brings_what_a_store_has_missed_and_is_done_then():
+    _, repo, wal = several(THREE, required="any")
+    push(repo, wal[0]).expect(0)
+    for n, name in enumerate(("offsite", "third")):
+        push(repo, wal[1 + n], "--store", f"local,{name}").expect(0)
+    result = sync(repo, "--dry-run")
+    assert repo.holders(wal[1]) == ["local", "offsite"], result
+    assert "would bring" in result.err, result
+    sync(repo)
+    for name in wal[:3]:
+        assert repo.holders(name) == list(THREE)
+        for place in THREE:
+            own = repo.only(place)
+            options = ("--store", f"file://{own.store}")
+            assert stored_bytes(own, name, *options) == (repo.pg.data / "pg_wal" / name).read_bytes()
+    again = sync(repo)
+    assert "brought 0 WAL files and 0 backups" in again.out, again
+
+
+def test_sync_goes_from_and_to_the_stores_named():
+    _, repo, wal = several(THREE)
+    push(repo, wal[0], "--store", "local", "--required", "1").expect(0)
+    push(repo, wal[1], "--store", "offsite", "--required", "1").expect(0)
+    sync(repo, "--from", "local", "--to", "third")
+    assert repo.holders(wal[0]) == ["local", "third"]
+    assert repo.holders(wal[1]) == ["offsite"]
+    result = sync(repo, "--to", "nosuch", status=3)
+    assert "nosuch" in result.err and "local" in result.err, result
+
+
+def test_sync_keeps_the_pace_it_was_told():
+    _, repo, wal = several()
+    push(repo, wal[0], "--store", "local", "--required", "1").expect(0)
+    size = repo.only("local").object_path(wal[0]).stat().st_size
+    begin = time.monotonic()
+    sync(repo, "--max-rate", str(max(size // 2, 1024)))
+    assert time.monotonic() - begin > 1
+    assert repo.holders(wal[0]) == ["local", "offsite"]
+
+
+def test_sync_brings_nothing_that_is_damaged():
+    _, repo, wal = several(THREE)
+    push(repo, wal[0], "--store", "local,offsite").expect(0)
+    damage(repo.only("local").object_path(wal[0]))
+    result = sync(repo, status=1)
+    assert "not brought" in result.err, result
+    good = repo.only("offsite").object_path(wal[0]).read_bytes()
+    assert repo.only("third").object_path(wal[0]).read_bytes() == good
+
+
+def test_sync_tells_that_two_stores_hold_other_content():
+    pg, repo, _ = several()
+    history = pg.data / "pg_wal" / "00000002.history"
+    for name, text in (("local", "one"), ("offsite", "another")):
+        history.write_text(f"1\t0/5000000\t{text}\n", encoding="ascii")
+        push(repo, history.name, "--store", name).expect(0)
+    result = sync(repo, status=1)
+    assert "other content" in result.err and history.name in result.err, result
+
+
+def test_sync_pushes_what_only_pg_wal_has():
+    pg, repo, wal = several()
+    status = pg.data / "pg_wal/archive_status"
+    for name, suffix in ((wal[0], "done"), (wal[1], "ready")):
+        (status / f"{name}.ready").unlink(missing_ok=True)
+        (status / f"{name}.{suffix}").touch()
+    take_down_one = take_down(repo, "offsite")
+    sync(repo, status=1)
+    assert repo.holders(wal[0]) == []
+    take_down_one()
+    sync(repo)
+    assert repo.holders(wal[0]) == repo.holders(wal[1]) == ["local", "offsite"]
+
+
+def test_a_push_starts_a_sync_for_a_store_that_answers_again():
+    _, repo, wal = several(required="any")
+    back = take_down(repo, "offsite")
+    push(repo, wal[0]).expect(0)
+    back()
+    (note,) = repo.state_directory.rglob("behind")
+    text = note.read_text(encoding="ascii")
+    push(repo, wal[1], "--store", "local,offsite", "--required", "all").expect(0)
+    wait_until(lambda: repo.holders(wal[0]) == ["local", "offsite"], "the background's sync")
+    wait_until(lambda: not note.exists(), "the hint to be gone")
+    assert "missed = 1" in text, text
+
+
+def background_syncs(repo):
+    """The process ids of the syncs that nobody waits for."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (path / "cmdline").read_bytes().split(b"\0")
+            environment = (path / "environ").read_bytes()
+        except OSError:
+            continue
+        if b"sync" in words and str(repo.config).encode() in environment:
+            found.append(int(path.name))
+    return found
+
+
+def background_sync(repo):
+    """The process id of the one that has been started."""
+    wait_until(lambda: background_syncs(repo), "the background's sync")
+    (pid,) = background_syncs(repo)
+    return pid
+
+
+def test_a_store_that_was_down_is_asked_when_another_says_nothing():
+    _, repo, wal = several(required="any", grace="500ms")
+    back = take_down(repo, "offsite")
+    push(repo, wal[0]).expect(0)
+    back()
+    hung = HungStore(repo.place("local")).hang()
+    push(repo, wal[1], env=hung.environment).expect(0)
+    assert repo.holders(wal[1]) == ["offsite"]
+    os.kill(background_sync(repo), signal.SIGKILL)
+
+
+def test_a_sync_that_hangs_holds_nothing_of_the_server_and_delays_no_push():
+    _, repo, wal = several(required="any", grace="500ms")
+    back = take_down(repo, "offsite")
+    push(repo, wal[0]).expect(0)
+    back()
+    hung = HungStore(repo.place("local")).hang()
+    begin = time.monotonic()
+    push(repo, wal[1], env=hung.environment).expect(0)
+    # Its output is at its end, or it would have been waited for.
+    assert time.monotonic() - begin < 10
+    pid = background_sync(repo)
+    try:
+        wait_until(lambda: os.getsid(pid) != os.getsid(0), "a session of its own")
+        wait_until(lambda: len(os.listdir(f"/proc/{pid}/fd")) >= 3, "its descriptors")
+        ends = {os.readlink(f"/proc/{pid}/fd/{n}").split(":")[0] for n in (0, 1, 2)}
+        assert "pipe" not in ends and "socket" not in ends, ends
+        assert pid in background_syncs(repo)
+    finally:
+        os.kill(pid, signal.SIGKILL)
+
+
+def cluster_with_backup(names=("local", "offsite"), **options):
+    """A running cluster whose first store has a backup; the others have had no WAL."""
+    pg = Postgres.create(15, segsize_mib=1, autovacuum="off")
+    repo = SeveralStores(pg, names, **{"timeout": "20s", "required": "any", **options})
+    pg.configure(archive_mode="on", archive_command=repo.archive_command("--store", "local"))
+    pg.start()
+    repo.init()
+    pg.sql("CREATE TABLE t (n int)")
+    return pg, repo
+
+
+def backup(repo):
+    before = set(backups_in(repo, "local"))
+    repo.run("basebackup", "--fast", "--store", "local", "--required", "1").expect(0)
+    (made,) = set(backups_in(repo, "local")) - before
+    return made
+
+
+def backups_in(repo, name):
+    directory = repo.only(name).system_directory() / "backup"
+    found = directory.iterdir() if directory.exists() else []
+    return sorted(path.name for path in found if (path / "manifest").exists())
+
+
+@time_limit(240)
+def test_a_backup_that_sync_brought_is_restored_when_the_first_store_is_lost():
+    pg, repo = cluster_with_backup()
+    first = backup(repo)
+    pg.sql("INSERT INTO t VALUES (1)")
+    pg.archive_all()
+    sync(repo)
+    assert backups_in(repo, "offsite") == [first]
+    assert wal_keys(repo, "offsite") == wal_keys(repo, "local")
+    repo.walvault("verify", "--wal", "--store", "offsite").expect(0)
+    pg.stop()
+    shutil.rmtree(repo.place("local"))
+    restored = restore_and_start(repo, "--store", "offsite")
+    assert restored.value("SELECT n FROM t") == 1
+
+
+@time_limit(240)
+def test_each_store_has_its_own_retention_and_sync_goes_by_it():
+    pg, repo = cluster_with_backup(sections={"offsite": {"keep_full": 1}}, keep_full=3)
+    ids = []
+    for n in range(3):
+        ids.append(backup(repo))
+        pg.sql("INSERT INTO t VALUES (%s)", n)
+        pg.archive_all()
+    sync(repo)
+    assert backups_in(repo, "local") == sorted(ids)
+    assert backups_in(repo, "offsite") == ids[-1:]
+    assert set(wal_keys(repo, "offsite")) < set(wal_keys(repo, "local"))
+    before = wal_keys(repo, "offsite")
+    repo.walvault("expire").expect(0)
+    assert wal_keys(repo, "offsite") == before
+    assert backups_in(repo, "local") == sorted(ids)
+    again = sync(repo)
+    assert "brought 0 WAL files and 0 backups" in again.out, again
+    sync(repo, "--all")
+    assert backups_in(repo, "offsite") == sorted(ids)
+    repo.walvault("expire").expect(0)
+    assert backups_in(repo, "offsite") == ids[-1:] and backups_in(repo, "local") == sorted(ids)
+
+
+def contents(store):
+    return {
+        str(path.relative_to(store)): path.read_bytes()
+        for path in store.rglob("*")
+        if path.is_file() and path.parts[-2] != "main" and path.name != "identity"
+    }
+
+
+@time_limit(300)
+def test_a_sync_killed_anywhere_leaves_nothing_half_visible_and_is_finished_later():
+    pg, repo = cluster_with_backup()
+    backup(repo)
+    pg.archive_all()
+    pg.stop()
+    whole = contents(repo.place("local"))
+    offsite = repo.place("offsite")
+    empty = offsite.with_name("empty")
+    shutil.copytree(offsite, empty)
+    words = [program("walvault"), "sync", "--config", repo.config]
+
+    def run(at):
+        shutil.rmtree(offsite)
+        shutil.copytree(empty, offsite)
+        trace(at, *words, env={})
+        what = f"{at}"
+        found = contents(offsite)
+        assert all(whole.get(key) == value for key, value in found.items()), what
+        if any(key.endswith("/manifest") for key in found):
+            assert found.keys() == whole.keys(), what
+        sync(repo)
+        assert contents(offsite) == whole, what
+
+    total = each_place(lambda n: At(changing, n, KillAll), run, 12, ends=2)
+    assert total > 20, total
