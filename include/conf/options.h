@@ -33,9 +33,10 @@ enum command {
 	CMD_VERIFY = 16384,
 	CMD_RESCUE = 32768,
 	CMD_SYNC = 65536,
+	CMD_REPAIR = 131072,
 };
 
-#define CMD_ALL 0x1FFFF
+#define CMD_ALL 0x3FFFF
 
 enum option_id {
 	OPT_CONFIG,

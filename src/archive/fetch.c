@@ -170,7 +170,8 @@ run_get(const void *arg, struct repository *r, struct fail *f)
 
 /* What failed is told, also if another store has made it good. */
 static void
-tell_failed(const struct several *s, const char *what, const struct fail *told)
+tell_failed(const struct several *s, const char *name, const char *what,
+    const struct fail *told)
 {
 	for (size_t i = 0; i < s->n; i++) {
 		struct fail f = s->store[i].fail;
@@ -182,8 +183,8 @@ tell_failed(const struct several *s, const char *what, const struct fail *told)
 			continue;
 		if (f.kind == FAIL_DAMAGED && told == NULL)
 			(void)fail_hint(&f,
-			    "walvault repair --wal puts a "
-			    "good copy in its place");
+			    "walvault repair %s puts a good copy in its place",
+			    name);
 		log_fail(LOG_WARNING, what, &f);
 	}
 }
@@ -216,10 +217,10 @@ get_from_several(struct fetch *x, struct fail *f)
 	rc = several_ask(x->args->several, &task, f);
 	learn_system(x);
 	if (rc == 0)
-		tell_failed(
-		    x->args->several, "fetched from another store", NULL);
+		tell_failed(x->args->several, x->to.name.text,
+		    "fetched from another store", NULL);
 	else if (rc < 0)
-		tell_failed(x->args->several, "fetch", f);
+		tell_failed(x->args->several, x->to.name.text, "fetch", f);
 	return rc;
 }
 

@@ -126,7 +126,8 @@ bring_some(struct syncing *x, const struct objects *from,
 		struct fail why;
 		int one;
 
-		if (packs ? strncmp(name, "pack-", 5) != 0
+		if (packs ? strncmp(name, "pack-", 5) != 0 ||
+		            strchr(name, '.') != NULL
 		          : !backup_is_hold(name))
 			continue;
 		if (there != NULL && there->size == o->size)

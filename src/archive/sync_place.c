@@ -163,6 +163,22 @@ merge_backups(
 	qsort(out->list, out->n, sizeof *out->list, compare_ids);
 }
 
+/*
+ * basebackup writes its manifests one after another: a backup that was begun
+ * there before it was finished here may be on its way by itself.
+ */
+#define COMING_US (INT64_C(600) * 1000000)
+
+static bool
+is_coming(const struct syncing *x, const struct backup *b)
+{
+	const struct backup *there = backup_find(&x->to->survey.backups, b->id);
+
+	return there != NULL && there->newest < b->newest &&
+	    x->args->clock >= b->newest &&
+	    x->args->clock - b->newest < COMING_US;
+}
+
 /* Choose the backups, when the plan is there. */
 static int
 choose(struct syncing *x, const struct survey *merged)
@@ -177,6 +193,7 @@ choose(struct syncing *x, const struct survey *merged)
 		if (b != NULL && b->state == BACKUP_COMPLETE &&
 		    !is_settled(&x->to->survey, b->id) &&
 		    listed(&x->from->survey, b->id) != NULL &&
+		    !is_coming(x, b) &&
 		    (x->args->all || x->plan.no_rule || x->plan.unclear != 0 ||
 		        x->plan.backups[i].keep))
 			x->backups[x->n_backups++] = b;

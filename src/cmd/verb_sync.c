@@ -22,44 +22,45 @@ struct job {
 	struct sync_report report;
 	struct sync_place place[CONF_STORES_MAX];
 	bool opened[CONF_STORES_MAX];
-	size_t failed; /* stores that could not be opened */
+	bool wanted[CONF_STORES_MAX]; /* it is ours to bring things to it */
+	int lock[CONF_STORES_MAX];    /* or -1 */
+	size_t failed;                /* stores that could not be opened */
 };
 
-/* Is a store in a list of names and URLs?  No list: all are. */
-static bool
-is_named(const char *list, const struct store *s)
+/*
+ * Before any store is asked: one that hangs must not let those pile up that
+ * are started for it again and again.  How many stores are ours.
+ */
+static size_t
+take_locks(struct job *j)
 {
-	for (const char *p = list; p != NULL && *p != '\0';) {
-		size_t len = strcspn(p, ", \t");
+	const struct conf *c = j->setup->conf;
+	size_t n = 0;
 
-		if ((strlen(s->name) == len && strncmp(s->name, p, len) == 0) ||
-		    (strlen(s->url) == len && strncmp(s->url, p, len) == 0))
-			return true;
-		p += len + strspn(p + len, ", \t");
+	for (size_t i = 0; i < j->setup->n; i++) {
+		struct repository *r = &j->setup->repos[i];
+
+		j->lock[i] = -1;
+		if (!verb_is_named(conf_text(c, OPT_TO, NULL), r->store))
+			continue;
+		if (state_lock_of_store(conf_text(c, OPT_STATE_DIR, NULL), r,
+		        "sync.lock", &j->lock[i]) != 0) {
+			log_info(
+			    "sync: %s: another one is at it", r->store->name);
+			continue;
+		}
+		j->wanted[i] = true;
+		n++;
 	}
-	return list == NULL;
+	return n;
 }
 
-/* All that a list names must be there. */
-static int
-check_list(
-    const struct setup *s, const char *origin, const char *list, struct fail *f)
+static void
+release_locks(struct job *j)
 {
-	for (const char *p = list; p != NULL && *p != '\0';) {
-		size_t len = strcspn(p, ", \t");
-		bool known = len == 0;
-		char one[1024];
-
-		(void)snprintf(one, sizeof one, "%.*s", (int)len, p);
-		for (size_t i = 0; i < s->n; i++)
-			known |= is_named(one, s->stores[i]);
-		if (!known)
-			return fail_set(f, FAIL_CONFIG, origin,
-			    "'%s' is none of the stores: %s", one,
-			    conf_text(s->conf, OPT_STORE, NULL));
-		p += len + strspn(p + len, ", \t");
-	}
-	return 0;
+	for (size_t i = 0; i < j->setup->n; i++)
+		if (j->lock[i] >= 0)
+			(void)close(j->lock[i]);
 }
 
 /* What is in each store; one that fails does not keep the others back. */
@@ -127,18 +128,14 @@ bring_to(struct job *j, size_t i, struct fail *f)
 	struct repository *to = &j->setup->repos[i];
 	size_t failed = j->report.failed;
 	struct behind then;
-	int fd = -1, rc = 0;
+	int rc = 0;
 
-	if (state_lock_of_store(state_dir, to, "sync.lock", &fd) != 0) {
-		log_info("sync: %s: another one is at it", to->store->name);
-		return 0;
-	}
 	behind_load(state_dir, to, &then);
 	for (size_t k = 0; k < j->setup->n; k++) {
 		struct fail one = { .kind = FAIL_NONE };
 
 		if (k == i || !j->opened[k] ||
-		    !is_named(
+		    !verb_is_named(
 		        conf_text(c, OPT_FROM, NULL), j->setup->stores[k]))
 			continue;
 		if (sync_pair(&j->place[k], &j->place[i], &j->args, &j->report,
@@ -151,8 +148,6 @@ bring_to(struct job *j, size_t i, struct fail *f)
 	if (rc == 0 && j->report.failed == failed && j->failed == 0 &&
 	    !j->args.dry_run)
 		forget(j, i, &then);
-	if (fd >= 0)
-		(void)close(fd);
 	return rc;
 }
 
@@ -178,21 +173,23 @@ print_report(const struct job *j, size_t not_brought)
 static int
 run(struct job *j, struct fail *f)
 {
-	const char *to = conf_text(j->setup->conf, OPT_TO, NULL);
 	size_t bad = 0;
 
+	if (take_locks(j) == 0)
+		return EXIT_FINE;
 	open_places(j, f);
 	if (push_again(j, f) != 0) {
 		log_fail(LOG_ERROR, "sync", f);
 		bad++;
 	}
 	for (size_t i = 0; i < j->setup->n; i++)
-		if (j->opened[i] && is_named(to, j->setup->stores[i]))
+		if (j->opened[i] && j->wanted[i])
 			bad += bring_to(j, i, f) != 0;
 	print_report(j, bad + j->failed);
 	for (size_t i = 0; i < j->setup->n; i++)
 		if (j->opened[i])
 			sync_place_clear(&j->place[i]);
+	release_locks(j);
 	return bad + j->failed + j->report.failed == 0 ? EXIT_FINE
 	                                               : EXIT_PROBLEM;
 }
@@ -204,8 +201,8 @@ verb_sync(struct setup *s, struct fail *f)
 	struct job *j;
 	int rc;
 
-	if (check_list(s, "--from", conf_text(c, OPT_FROM, NULL), f) != 0 ||
-	    check_list(s, "--to", conf_text(c, OPT_TO, NULL), f) != 0)
+	if (verb_check_list(s, OPT_FROM, f) != 0 ||
+	    verb_check_list(s, OPT_TO, f) != 0)
 		return -1;
 	j = calloc(1, sizeof *j);
 	if (j == NULL)

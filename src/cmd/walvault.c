@@ -55,6 +55,13 @@ static const struct verb verbs[] = {
 	    "Bring to each store what it lacks and another has.\n"
 	    "Exit status: 0 nothing is lacking any more, 1 something is.",
 	    0, 0, verb_sync },
+	{ "repair", CMD_REPAIR, "repair [option ...] [OBJECT ...]",
+	    "Put good copies from other stores in the place of damaged objects."
+	    "\nOBJECT is a key as ls shows it, or the name of a WAL file, or "
+	    "of "
+	    "a backup\n(its manifest); without any, all is verified.\n"
+	    "Exit status: 0 all is whole now, 1 something is not.",
+	    0, 1000, verb_repair },
 	{ "config", CMD_CONFIG, "config [option ...]",
 	    "Show every option, its value, and where that comes from.", 0, 0,
 	    verb_config },

@@ -590,3 +590,73 @@ def test_a_sync_killed_anywhere_leaves_nothing_half_visible_and_is_finished_late
 
     total = each_place(lambda n: At(changing, n, KillAll), run, 12, ends=2)
     assert total > 20, total
+
+
+# -- repair --
+
+
+@time_limit(240)
+def test_repair_puts_good_copies_in_the_place_of_damaged_objects():
+    pg, repo = cluster_with_backup(THREE)
+    first = backup(repo)
+    pg.archive_all()
+    pg.stop()
+    sync(repo)
+    offsite = repo.place("offsite")
+    good = contents(offsite)
+    (manifest,) = [key for key in good if key.endswith("/manifest")]
+    packs = [key for key in good if "/pack-" in key]
+    wal = sorted(key for key in good if "/wal/" in key and len(Path(key).name) == 24)
+    victims = [manifest, packs[0], wal[0]]
+    for key in victims:
+        damage(offsite / key)
+    (offsite / packs[-1]).unlink() if len(packs) > 1 else None
+    bad = contents(offsite)
+    damage(repo.place("local") / wal[0])
+    result = repo.walvault("repair", "--wal", "--dry-run", "--to", "offsite").expect((0, 1))
+    assert contents(offsite) == bad, result
+    result = repo.walvault("repair", "--wal").expect(0)
+    found = contents(offsite)
+    assert all(found[key] == content for key, content in good.items()), result
+    aside = {key for key in found if ".damaged-" in key}
+    assert {key.split(".damaged-")[0] for key in aside} == set(victims), aside
+    assert contents(repo.place("local"))[wal[0]] == good[wal[0]]
+    repo.walvault("verify", "--wal").expect(0)
+    assert backups_in(repo, "offsite") == [first]
+    sync(repo)
+    assert not [key for key in contents(repo.place("third")) if ".damaged-" in key]
+
+
+def test_repair_never_takes_the_only_copy():
+    _, repo, wal = several()
+    push(repo, wal[0]).expect(0)
+    for name in repo.names:
+        damage(repo.only(name).object_path(wal[0]))
+    before = {name: contents(repo.place(name)) for name in repo.names}
+    result = repo.walvault("repair", wal[0]).expect(1)
+    assert "no other store has a good copy" in result.err, result
+    assert before == {name: contents(repo.place(name)) for name in repo.names}
+    take_down(repo, "offsite")
+    repo.walvault("repair", wal[0]).expect(1)
+    assert before["local"] == contents(repo.place("local"))
+
+
+def test_repair_takes_no_other_content_for_a_copy():
+    pg, repo, _ = several()
+    history = pg.data / "pg_wal" / "00000002.history"
+    for name, text in (("local", "one"), ("offsite", "another")):
+        history.write_text(f"1\t0/5000000\t{text}\n", encoding="ascii")
+        push(repo, history.name, "--store", name).expect(0)
+    path = repo.only("local").object_path(history.name)
+    content = bytearray(path.read_bytes())
+    content[-20] ^= 1  # in the trailer: the header is still whole
+    path.write_bytes(content)
+    result = repo.walvault("repair", history.name, "--to", "local").expect(1)
+    assert "other content" in result.err, result
+    assert path.read_bytes() == bytes(content)
+
+
+def test_a_single_store_has_nothing_to_be_repaired_from():
+    _, repo, wal = several()
+    result = repo.walvault("repair", wal[0], "--store", "local").expect(3)
+    assert "only one" in result.err, result
