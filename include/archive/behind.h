@@ -33,7 +33,7 @@ void behind_load(
 
 /* May fail, silently.  What is all well is forgotten. */
 void behind_save(
-    const char *state_dir, const struct repository *r, const struct behind *b);
+    const char *state_dir, const struct repository *r, const struct behind *x);
 
 /* Is it to be left alone at this moment?  Not if the clock has jumped. */
 bool behind_is_down(const struct behind *b, int64_t now);

@@ -27,6 +27,16 @@ free_shared(void *arg)
 	free(x);
 }
 
+/* The task takes x over. */
+static void
+do_shared(struct several *s, struct shared *x,
+    int (*run)(const void *arg, struct repository *r, struct fail *f))
+{
+	struct several_task task = { run, x, free_shared };
+
+	several_do(s, &task);
+}
+
 static int
 run_publish(const void *arg, struct repository *repo, struct fail *f)
 {
@@ -122,14 +132,13 @@ int
 push_several(const struct push *p, struct prepared *r, struct fail *f)
 {
 	struct shared *x = calloc(1, sizeof *x);
-	struct several_task task = { run_publish, x, free_shared };
 
 	if (x == NULL)
 		return fail_errno(f, p->path, "memory");
 	x->p = *p;
 	x->r = *r;
 	*r = (struct prepared){ .payload = NULL };
-	several_do(p->args->several, &task);
+	do_shared(p->args->several, x, run_publish);
 	return verdict(p, p->args->several, f);
 }
 
@@ -152,14 +161,13 @@ push_several_is_archived(
     const struct push_args *args, const struct walname *name, struct fail *f)
 {
 	struct shared *x = calloc(1, sizeof *x);
-	struct several_task task = { run_stat, x, free_shared };
 	struct several *s = args->several;
 
 	if (x == NULL)
 		return fail_errno(f, name->text, "memory");
 	x->p.name = *name;
 	x->sysid = push_system(args)->layout.sysid;
-	several_do(s, &task);
+	do_shared(s, x, run_stat);
 	if (several_count(s, SEVERAL_NO) > 0)
 		return 0;
 	if (several_count(s, SEVERAL_DONE) >= s->required)
