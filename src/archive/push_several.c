@@ -205,12 +205,14 @@ tell_missed(const struct several *s, size_t i)
 void
 push_several_end(struct several *s, bool archived)
 {
-	int64_t now = clock_now();
+	int64_t now;
 
 	if (!archived)
 		for (size_t i = 0; i < s->n; i++)
 			s->store[i].missed = 0;
 	several_end(s);
+	/* Not before what was just remembered. */
+	now = clock_now();
 	for (size_t i = 0; archived && i < s->n; i++) {
 		struct behind *b = &s->store[i].behind;
 

@@ -2,6 +2,7 @@
 /* walvault find: where in the WAL is a moment. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "clock.h"
 #include "exitcode.h"
@@ -9,6 +10,7 @@
 #include "json.h"
 #include "log.h"
 #include "lsn.h"
+#include "merged.h"
 #include "output.h"
 #include "units.h"
 #include "verbs.h"
@@ -233,10 +235,39 @@ parse_timeline(struct setup *s, uint32_t *tli, struct fail *f)
 	return 0;
 }
 
+/*
+ * All stores as one: one may lack what another has.  *merged is the caller's to
+ * free.  0 or -1.
+ */
+static int
+open_all(struct setup *s, struct repository *r, struct identity *id,
+    struct store **merged, struct fail *f)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		if (verb_open(s, i, id, f) != 0)
+			return -1;
+		if (strcmp(s->repos[i].id, s->repos[0].id) == 0 &&
+		    s->repos[i].layout.sysid == s->repos[0].layout.sysid)
+			continue;
+		(void)fail_set(f, FAIL_CONFIG, s->stores[i]->url,
+		    "it holds another repository or another cluster than "
+		    "store %s",
+		    s->stores[0]->name);
+		return fail_hint(f, "say which one is meant: --store %s",
+		    s->stores[i]->name);
+	}
+	*r = s->repos[0];
+	if (s->n > 1)
+		r->store = *merged = merged_new(s->stores, s->n, f);
+	return r->store != NULL ? 0 : -1;
+}
+
 int
 verb_find(struct setup *s, struct fail *f)
 {
 	struct find_target t = { 0 };
+	struct repository all;
+	struct store *merged = NULL;
 	struct identity id;
 	struct index x;
 	struct found found = { 0 };
@@ -245,14 +276,19 @@ verb_find(struct setup *s, struct fail *f)
 	int rc;
 
 	if (parse_target(s, &t, &text, f) != 0 ||
-	    parse_timeline(s, &tli, f) != 0 || verb_open(s, 0, &id, f) != 0 ||
-	    index_load(&s->repos[0], &id, &x, f) != 0)
+	    parse_timeline(s, &tli, f) != 0 ||
+	    open_all(s, &all, &id, &merged, f) != 0)
 		return -1;
+	if (index_load(&all, &id, &x, f) != 0) {
+		store_free(merged);
+		return -1;
+	}
 	if (tli != 0)
 		rc = search(&x, tli, &t, &found, f);
 	else
 		rc = search_leaves(&x, &t, &found, f);
 	index_clear(&x);
+	store_free(merged);
 	if (rc != 0)
 		return -1;
 	if (conf_number(s->conf, OPT_JSON) != 0)

@@ -136,6 +136,7 @@ def test_what_is_remembered_is_only_a_hint():
     push(repo, wal[0]).expect(0)
     (note,) = repo.state_directory.rglob("behind")
     text = note.read_bytes()
+    assert not (repo.state_directory / "sync.log").exists(), "a sync for a store that is down"
     push(repo, wal[1]).expect(0)
     back()
     for content in (None, b"", b"nonsense", text[:-3]):
@@ -660,3 +661,26 @@ def test_a_single_store_has_nothing_to_be_repaired_from():
     _, repo, wal = several()
     result = repo.walvault("repair", wal[0], "--store", "local").expect(3)
     assert "only one" in result.err, result
+
+
+# -- the other verbs --
+
+
+def test_find_looks_into_all_stores():
+    _, repo, wal = several()
+    for n, name in enumerate(wal):
+        push(repo, name, "--store", repo.names[(n + 1) % 2], "--required", "1").expect(0)
+    both = repo.json("find", "--latest")
+    assert both["reachable"], both
+    alone = repo.walvault("find", "--latest", "--store", "local", "--json").json()
+    assert alone != both
+    take_down(repo, "offsite")
+    repo.walvault("find", "--latest").expect((1, 3))
+
+
+def test_info_shows_the_stores_that_are_there():
+    _, repo, wal = several()
+    push(repo, wal[0]).expect(0)
+    take_down(repo, "local")
+    result = repo.walvault("info")
+    assert result.status != 0 and str(repo.place("offsite")) in result.out, result
