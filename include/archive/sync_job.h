@@ -13,8 +13,8 @@ struct syncing {
 	const struct sync_args *args;
 	struct sync_report *out;
 	struct carry carry;
-	struct retain_plan plan;       /* of `to`, if it had all of `from` */
-	const struct backup **backups; /* that are to be brought, by age */
+	struct retain_plan plan; /* of `to`, if it had all of `from` */
+	struct backup *backups;  /* that are to be brought, by age */
 	size_t n_backups;
 	size_t failures; /* in a row */
 	struct fail *f;

@@ -62,7 +62,7 @@ int
 sync_begins(struct syncing *x)
 {
 	for (size_t i = 0; i < x->n_backups && !x->args->dry_run; i++) {
-		const struct backup *b = x->backups[i];
+		const struct backup *b = &x->backups[i];
 		char key[LAYOUT_KEY_MAX];
 		struct fail why;
 		int rc;
@@ -209,7 +209,7 @@ int
 sync_backups(struct syncing *x)
 {
 	for (size_t i = 0; i < x->n_backups; i++) {
-		const struct backup *b = x->backups[i];
+		const struct backup *b = &x->backups[i];
 		int rc = x->args->dry_run ? 0 : bring_backup(x, b);
 
 		if (rc < 0)

@@ -196,7 +196,7 @@ choose(struct syncing *x, const struct survey *merged)
 		    !is_coming(x, b) &&
 		    (x->args->all || x->plan.no_rule || x->plan.unclear != 0 ||
 		        x->plan.backups[i].keep))
-			x->backups[x->n_backups++] = b;
+			x->backups[x->n_backups++] = *b;
 	}
 	return 0;
 }

@@ -268,7 +268,7 @@ verb_find(struct setup *s, struct fail *f)
 	struct find_target t = { 0 };
 	struct repository all;
 	struct store *merged = NULL;
-	struct identity id;
+	struct identity id = { 0 };
 	struct index x;
 	struct found found = { 0 };
 	const char *text;

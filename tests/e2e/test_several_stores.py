@@ -14,10 +14,12 @@ from walvault_test.hung import HungStore
 from walvault_test.programs import clean_environment, program
 from walvault_test.restoring import restore_and_start
 from walvault_test.several import SeveralStores
+from walvault_test.smalldisk import SmallDisk
 from walvault_test.stopped import stopped_cluster
 from walvault_test.stored import stored_bytes
 from walvault_test.torture import At, changing, each_place
 from walvault_test.tracer import KillAll, trace
+from walvault_test.wal import MIB
 
 THREE = ("local", "offsite", "third")
 
@@ -127,6 +129,22 @@ def test_a_store_remembered_as_down_is_asked_when_the_others_do_not_suffice():
     take_down(repo, "local")
     push(repo, wal[1]).expect(0)
     assert repo.holders(wal[1]) == ["offsite"]
+
+
+def test_a_store_that_is_full_or_not_writable_fails_alone():
+    disk = SmallDisk(2 * MIB)
+    _, repo, wal = several(required="any", sections={"offsite": {"url": f"file://{disk.path}"}})
+    disk.fill()
+    result = push(repo, wal[0]).expect(0)
+    assert repo.holders(wal[0]) == ["local"]
+    assert "No space left" in result.err and "without store offsite" in result.err, result
+    sync(repo, status=1)
+    directory = repo.object_path(wal[1]).parent
+    directory.chmod(0o500)
+    result = push(repo, wal[1])
+    directory.chmod(0o700)
+    assert result.status == 1, result
+    assert "safe in no store, not in local, offsite" in last_line(result), result
 
 
 def test_what_is_remembered_is_only_a_hint():
