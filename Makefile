@@ -214,7 +214,8 @@ install: all
 	install -m 0644 conf.d/*.conf $(DESTDIR)$(PREFIX)/share/doc/walvault/conf.d
 	install -m 0755 contrib/read-object.py contrib/exec-directory contrib/exec-rclone \
 	    $(DESTDIR)$(PREFIX)/share/doc/walvault
-	for unit in walvault-backup.service walvault-backup.timer; do \
+	for unit in walvault-backup.service walvault-backup.timer \
+	    walvault-sync.service walvault-sync.timer; do \
 	    sed 's|/usr/local/bin|$(PREFIX)/bin|' contrib/systemd/$$unit \
 	        > $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit || exit 1; \
 	    chmod 0644 $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit; done

@@ -282,6 +282,38 @@ START_TEST(a_reader_may_name_fewer_stores_than_are_required)
 }
 END_TEST
 
+/* Also where a store and the cluster have one name. */
+START_TEST(a_store_may_have_its_own_rules_of_retention)
+{
+	struct run run = { .command = CMD_EXPIRE,
+		.file = "[defaults]\nkeep_full = 2\nkeep_wal = 9\n"
+		        "[cluster a]\nstore = a, b\nkeep_full = 3\n"
+		        "[store a]\nurl = file:///a\nkeep_full = 5\n"
+		        "keep_days = 7\n"
+		        "[store b]\nurl = file:///b\n" };
+	struct conf *c = load(&run);
+
+	ck_assert_uint_eq(conf_store_number(c, 0, OPT_KEEP_FULL), 5);
+	ck_assert_uint_eq(conf_store_number(c, 1, OPT_KEEP_FULL), 3);
+	ck_assert_uint_eq(conf_store_number(c, 0, OPT_KEEP_DAYS), 7);
+	ck_assert_uint_eq(conf_store_number(c, 1, OPT_KEEP_DAYS), 0);
+	ck_assert_uint_eq(conf_store_number(c, 0, OPT_KEEP_WAL), 9);
+	ck_assert_uint_eq(conf_number(c, OPT_KEEP_FULL), 3);
+	ck_assert_uint_eq(conf_number(c, OPT_KEEP_DAYS), 0);
+	conf_free(c);
+	run.environment[0] = "WALVAULT_STORE_B_KEEP_FULL=6";
+	c = load(&run);
+	ck_assert_uint_eq(conf_store_number(c, 0, OPT_KEEP_FULL), 5);
+	ck_assert_uint_eq(conf_store_number(c, 1, OPT_KEEP_FULL), 6);
+	conf_free(c);
+	run.arguments[0] = "--keep-full=1";
+	c = load(&run);
+	ck_assert_uint_eq(conf_store_number(c, 0, OPT_KEEP_FULL), 1);
+	ck_assert_uint_eq(conf_store_number(c, 1, OPT_KEEP_FULL), 1);
+	conf_free(c);
+}
+END_TEST
+
 /* Only names that differ in more than '-', '.', and '_' can be told apart. */
 START_TEST(a_stores_name_is_found_in_a_variables_name)
 {
@@ -609,6 +641,7 @@ main(void)
 	        stores_are_a_list_in_its_order,
 	        required_is_all_any_or_a_number_of_the_stores,
 	        a_reader_may_name_fewer_stores_than_are_required,
+	        a_store_may_have_its_own_rules_of_retention,
 	        a_stores_name_is_found_in_a_variables_name,
 	        an_unknown_variable_is_a_warning, two_dashes_end_the_options));
 	add_tests(s, "refusals",

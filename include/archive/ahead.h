@@ -5,9 +5,9 @@
  * (store_has_front), disk and compressor need not wait for one another.
  *
  * It is a short cut and decides nothing: whatever goes wrong ends it,
- * silently, and is met again, and told, on the straight way.  Of several
- * stores it is for the first alone: one that hangs must not keep those before
- * it from having the file.
+ * silently, and is met again, and told, on the straight way.  Several stores
+ * side by side go without it: one that hangs must not keep the others from
+ * having the file.
  */
 #ifndef WALVAULT_ARCHIVE_AHEAD_H
 #define WALVAULT_ARCHIVE_AHEAD_H
@@ -18,7 +18,7 @@
 struct ahead {
 	struct stream stream; /* compressed bytes: to the spool and the put */
 	struct spool *spool;  /* set by prepare */
-	struct stream *put;   /* into the first store; NULL if there is none */
+	struct stream *put;   /* into the store; NULL if there is none */
 };
 
 /* Begin a put of p's file if that can be done now. */

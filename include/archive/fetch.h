@@ -11,7 +11,7 @@
 
 #include "clock.h"
 #include "planfile.h"
-#include "repository.h"
+#include "several.h"
 
 /* What the server at hand is doing, by the signal files in its directory. */
 enum fetch_mode {
@@ -34,12 +34,17 @@ struct fetch_args {
 	bool has_plan; /* the data directory's, if it counts: planfile.h */
 	struct planfile plan;
 	struct deadline deadline; /* for trying again */
+	/*
+	 * Of more than one store: one that hangs does not keep the next from
+	 * being asked.  NULL: they are asked in their order.
+	 */
+	struct several *several;
 };
 
 /*
  * Bring the WAL file called name to dest, whole and verified.  0 done; 1 it
  * is proven that no store has it, or it lies behind the plan's end; -1 anything
- * else, dest is as it was.
+ * else, dest is as it was.  Of args->several a thread may be left behind.
  */
 int fetch_file(const struct fetch_args *args, const char *name,
     const char *dest, struct fail *f);

@@ -175,6 +175,10 @@ int object_read_header(struct store *s, const struct layout *l, const char *key,
 int object_find_whole(
     struct store *s, const struct layout *l, const char *key, struct fail *f);
 
+/* The same, and object_read of that one. */
+int object_read_whole(struct store *s, const struct layout *l, const char *key,
+    struct stream *next, struct object_seen *seen, struct fail *f);
+
 /*
  * Read a whole object, verified, into next (consumed; may be NULL for
  * forgetting).  0, 1 no such object, -1.  What next was given before a -1 is

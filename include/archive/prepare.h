@@ -11,7 +11,7 @@
 #include "push_one.h"
 
 struct prepared {
-	/* All but its key and repository, which the store decides. */
+	/* All but its key and repository, which each store decides. */
 	struct object_header header;
 	struct spool *payload;
 	uint64_t file_size;

@@ -14,9 +14,11 @@ void publish_key(const struct push *p, struct repository *repo, uint64_t sysid,
 
 /*
  * Make it durable in one store.  put, unless NULL, has its payload already
- * (ahead.h), and stays the caller's to free.  0 or -1.
+ * (ahead.h), and stays the caller's to free.  0, 1 other content has its name
+ * there (FAIL_REFUSED), -1.  Neither p nor r is changed: other threads may be
+ * writing them into other stores.
  */
-int publish(const struct push *p, struct repository *repo, struct prepared *r,
-    struct stream *put, struct fail *f);
+int publish(const struct push *p, struct repository *repo,
+    const struct prepared *r, struct stream *put, struct fail *f);
 
 #endif

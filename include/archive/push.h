@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "repository.h"
+#include "several.h"
 
 struct push_args {
 	struct repository *repos; /* one per store, not opened yet */
@@ -20,14 +20,17 @@ struct push_args {
 	int compress_level;
 	const char *spool_dir; /* or NULL */
 	const char *state_dir; /* or NULL: nothing is remembered */
+	/* How several stores are dealt with; NULL: all of them must have it,
+	 * one after another. */
+	struct several *several;
 };
 
 /*
  * Archive the file at path, whose last component is its name in pg_wal, and
  * what else its timeline needs (push_line.h).  0: it is durable in every
- * store.  -1: kinds REFUSED (other content under that name, another cluster's
- * WAL, misnamed, damaged with on_damage = refuse), CONFIG, and those worth
- * another try.
+ * store that is required.  -1: kinds REFUSED (other content under that name,
+ * another cluster's WAL, misnamed, damaged with on_damage = refuse), CONFIG,
+ * and those worth another try.
  */
 int push_file(const struct push_args *args, const char *path, struct fail *f);
 

@@ -17,11 +17,14 @@ struct push {
 };
 
 /*
- * Is there an object of that name in every store?  The repositories are open,
- * their layouts complete.  1 yes, 0 no, -1.
+ * Is there an object of that name in every store (that can be asked, if those
+ * are enough)?  A file was pushed before.  1 yes, 0 no, -1.
  */
 int push_is_archived(
     const struct push_args *args, const struct walname *name, struct fail *f);
+
+/* A repository that a file was pushed into: its layout and segment size. */
+const struct repository *push_system(const struct push_args *args);
 
 /*
  * Archive p's file alone.  On 0, p->name.kind tells what it was stored as: an

@@ -20,6 +20,7 @@ struct repository {
 	struct store *store;    /* not owned */
 	struct layout layout;   /* sysid 0: not known yet */
 	char id[REPOSITORY_ID]; /* filled by repository_open */
+	uint32_t segsize;       /* of the identity last read; 0: none was */
 };
 
 struct identity {

@@ -40,6 +40,24 @@ int state_load(const char *state_dir, const struct repository *r,
     const char *name, size_t max, struct buf *b);
 
 /*
+ * What is remembered of a store that cannot be opened, because it is down: by
+ * its URL alone.
+ */
+void state_save_of_store(const char *state_dir, const struct repository *r,
+    const char *name, const void *bytes, size_t len);
+int state_load_of_store(const char *state_dir, const struct repository *r,
+    const char *name, size_t max, struct buf *b);
+void state_forget_of_store(
+    const char *state_dir, const struct repository *r, const char *name);
+
+/*
+ * Keep others on this host from the same work until *fd is closed: 0, 1
+ * somebody else is at it.  Where no lock can be had, *fd is -1 and it is 0.
+ */
+int state_lock_of_store(const char *state_dir, const struct repository *r,
+    const char *name, int *fd);
+
+/*
  * Append a remembered history to b; r need not have been opened (it serves
  * while the store is down).  0, or 1 if none is remembered.
  */

@@ -45,6 +45,13 @@ struct process_result {
 struct process_result
 process_supervise(int64_t timeout_ms, int (*work)(void *arg), void *arg);
 
+/*
+ * Of the work: answer now, as if it had ended with value.  Threads of it that
+ * hang in the kernel would keep the process from ending.  It must not return
+ * before the answer matters no more: whoever watches kills it.
+ */
+_Noreturn void process_answer(int value);
+
 /* "deadline of 60s passed", "killed by signal 9", ...; "" for EXITED. */
 void process_describe(
     const struct process_result *r, int64_t timeout_ms, char *out, size_t cap);

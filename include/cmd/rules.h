@@ -6,6 +6,8 @@
 #include "conf.h"
 #include "retain.h"
 
-void rules_of(const struct conf *c, struct retain_rules *rules);
+/* Those of one store, whose section may have its own. */
+void
+rules_of_store(const struct conf *c, size_t store, struct retain_rules *rules);
 
 #endif

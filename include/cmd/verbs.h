@@ -26,6 +26,8 @@ int verb_expire(struct setup *s, struct fail *f);
 int verb_hold(struct setup *s, struct fail *f);
 int verb_release(struct setup *s, struct fail *f);
 int verb_verify(struct setup *s, struct fail *f);
+int verb_sync(struct setup *s, struct fail *f);
+int verb_repair(struct setup *s, struct fail *f);
 int verb_rescue(struct setup *s, struct fail *f);
 
 /*
@@ -34,5 +36,18 @@ int verb_rescue(struct setup *s, struct fail *f);
  * is the configured one, or with newest the highest there is.
  */
 int verb_open(struct setup *s, size_t i, struct identity *id, struct fail *f);
+
+/*
+ * The key in store i that a person means: as ls shows it, or a WAL file's or a
+ * backup's name (its manifest).  0 or -1.
+ */
+int verb_key_of(struct setup *s, size_t i, const char *given,
+    char key[LAYOUT_KEY_MAX], struct fail *f);
+
+/* Is a store in a list of names and URLs?  No list (NULL): all are. */
+bool verb_is_named(const char *list, const struct store *s);
+
+/* All that the list of an option names must be stores.  0 or -1. */
+int verb_check_list(const struct setup *s, enum option_id id, struct fail *f);
 
 #endif

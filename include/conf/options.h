@@ -32,9 +32,11 @@ enum command {
 	CMD_RELEASE = 8192,
 	CMD_VERIFY = 16384,
 	CMD_RESCUE = 32768,
+	CMD_SYNC = 65536,
+	CMD_REPAIR = 131072,
 };
 
-#define CMD_ALL 0xFFFF
+#define CMD_ALL 0x3FFFF
 
 enum option_id {
 	OPT_CONFIG,
@@ -113,6 +115,9 @@ enum option_id {
 	OPT_SAMPLE,
 	OPT_SINCE,
 	OPT_SET_ASIDE,
+	OPT_TO,
+	OPT_ALL,
+	OPT_MAX_RATE,
 	OPT_URL,
 	OPT_DIR_MODE,
 	OPT_FILE_MODE,
@@ -172,6 +177,7 @@ enum option_scope {
 	SCOPE_RUN,     /* command line (and environment) only */
 	SCOPE_CLUSTER, /* also [defaults] and [cluster NAME] */
 	SCOPE_STORE,   /* [store NAME] and WALVAULT_STORE_NAME_... */
+	SCOPE_BOTH,    /* a cluster's, and a store may have its own */
 };
 
 struct option {

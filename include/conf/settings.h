@@ -44,6 +44,13 @@ struct settings {
 int settings_check_name(
     const char *kind, const char *name, const char *origin, struct fail *f);
 
+/*
+ * The section that a store's own value of a SCOPE_BOTH option is for: no
+ * cluster's name has a blank.
+ */
+#define SETTINGS_SECTION 1024
+void settings_store_section(const char *store, char out[SETTINGS_SECTION]);
+
 /* Remember a text.  0, or -1 without memory. */
 int texts_add(struct texts *t, const char *text);
 

@@ -29,7 +29,7 @@ ahead_open(struct ahead *a, const struct push *p)
 	/* Other files are small, and a partial one's key depends on what is
 	 * in it. */
 	if (p->name.kind == WALNAME_SEGMENT && p->sysid != 0 &&
-	    p->args->n_repos > 0)
+	    p->args->several == NULL && p->args->n_repos > 0)
 		a->put = begin(p, &p->args->repos[0]);
 }
 

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -174,33 +175,86 @@ get_from(struct fetch *x, struct repository *r, struct fail *f)
 	return rc == 1 ? prove_absence(x, r, remembered, f) : rc;
 }
 
-/* Absent is what all stores say; any other failure outweighs it. */
+/* What failed to verify may have been a bad read. */
+static int
+get_from_twice(struct fetch *x, struct repository *r, struct fail *f)
+{
+	int rc = get_from(x, r, f);
+
+	return rc < 0 && f->kind == FAIL_DAMAGED ? get_from(x, r, f) : rc;
+}
+
+/* In a thread of several: with a fetch of its own. */
+static int
+run_get(const void *arg, struct repository *r, struct fail *f)
+{
+	struct fetch x = *(const struct fetch *)arg;
+
+	return get_from_twice(&x, r, f);
+}
+
+/* What failed is told, also if another store has made it good. */
+static void
+tell_failed(const struct several *s, const char *name, const char *what,
+    const struct fail *told)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		struct fail f = s->store[i].fail;
+
+		if ((s->store[i].word != SEVERAL_FAILED &&
+		        s->store[i].word != SEVERAL_SILENT) ||
+		    (told != NULL && strcmp(told->object, f.object) == 0 &&
+		        strcmp(told->cause, f.cause) == 0))
+			continue;
+		if (f.kind == FAIL_DAMAGED && told == NULL)
+			(void)fail_hint(&f,
+			    "walvault repair %s puts a good copy in its place",
+			    name);
+		log_fail(LOG_WARNING, what, &f);
+	}
+}
+
+/* Where pg_control did not tell whose WAL it is, the stores did. */
+static void
+learn_system(struct fetch *x)
+{
+	const struct several *s = x->args->several;
+
+	for (size_t i = 0; i < s->n && x->to.sysid == 0; i++)
+		if (!s->store[i].busy)
+			x->to.sysid = s->repos[i].layout.sysid;
+}
+
+/*
+ * Absent is what all stores say; any other failure outweighs it.  The threads
+ * may outlive the caller, so what they share is a copy.
+ */
+static int
+get_from_several(struct fetch *x, struct fail *f)
+{
+	struct fetch *shared = malloc(sizeof *shared);
+	struct several_task task = { run_get, shared, free };
+	int rc;
+
+	if (shared == NULL)
+		return fail_errno(f, x->to.name.text, "memory");
+	*shared = *x;
+	rc = several_ask(x->args->several, &task, f);
+	learn_system(x);
+	if (rc == 0)
+		tell_failed(x->args->several, x->to.name.text,
+		    "fetched from another store", NULL);
+	else if (rc < 0)
+		tell_failed(x->args->several, x->to.name.text, "fetch", f);
+	return rc;
+}
+
 static int
 get_from_any(struct fetch *x, struct fail *f)
 {
-	bool unknown = false;
-
-	for (size_t i = 0; i < x->args->n_repos; i++) {
-		struct fail one = { .kind = FAIL_NONE };
-		int rc = get_from(x, &x->args->repos[i], &one);
-
-		/* What failed to verify may have been a bad read. */
-		if (rc < 0 && one.kind == FAIL_DAMAGED)
-			rc = get_from(x, &x->args->repos[i], &one);
-		if (rc == 0) {
-			if (unknown)
-				log_fail(LOG_WARNING,
-				    "fetched from another store", f);
-			return 0;
-		}
-		if (rc < 0) {
-			if (unknown)
-				log_fail(LOG_WARNING, "fetch", f);
-			unknown = true;
-			*f = one;
-		}
-	}
-	return unknown ? -1 : 1;
+	return x->args->several != NULL
+	    ? get_from_several(x, f)
+	    : get_from_twice(x, &x->args->repos[0], f);
 }
 
 /* What a store once answered still holds while it does not. */

@@ -112,7 +112,7 @@ publish(struct placer *p)
 		if (errno != EEXIST)
 			return -1;
 		if (snprintf(temp, sizeof temp, "%s.%ld.tmp", p->to->dest,
-		        (long)getpid()) >= (int)sizeof temp) {
+		        (long)gettid()) >= (int)sizeof temp) {
 			errno = ENAMETOOLONG;
 			return -1;
 		}
@@ -188,7 +188,7 @@ open_temp(struct placer *p)
 	if (p->fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR))
 		return p->fd;
 	if (snprintf(p->temp, sizeof p->temp, "%s.%ld.tmp", p->to->dest,
-	        (long)getpid()) >= (int)sizeof p->temp) {
+	        (long)gettid()) >= (int)sizeof p->temp) {
 		p->temp[0] = '\0';
 		errno = ENAMETOOLONG;
 		return -1;

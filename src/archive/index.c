@@ -105,10 +105,8 @@ load_history(struct index *x, struct index_timeline *t, struct fail *f)
 	mem_init(&m);
 	walname_history(t->tli, &name);
 	layout_wal(&x->repo->layout, &name, NULL, key);
-	rc = object_find_whole(x->repo->store, &x->repo->layout, key, f);
-	if (rc == 0)
-		rc = object_read(
-		    x->repo->store, &x->repo->layout, key, &m.stream, &seen, f);
+	rc = object_read_whole(
+	    x->repo->store, &x->repo->layout, key, &m.stream, &seen, f);
 	if (rc == 0)
 		rc = timeline_parse(
 		    m.bytes.data, m.bytes.len, t->tli, key, &t->history, f);

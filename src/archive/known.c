@@ -62,6 +62,7 @@ recall(struct repository *r, const char *state_dir, struct identity *out)
 		rc = 1;
 	if (rc == 0) {
 		memcpy(r->id, seen.id, sizeof r->id);
+		r->segsize = (uint32_t)segsize;
 		*out = (struct identity){ .sysid = r->layout.sysid,
 			.generation = r->layout.generation,
 			.major = (int)major,

@@ -97,10 +97,8 @@ feed_segment(const struct line *l, const struct line_segment *s,
 	int rc;
 
 	line_segment_key(l, s, key);
-	rc = object_find_whole(r->store, &r->layout, key, f);
-	if (rc == 0)
-		rc = object_read(
-		    r->store, &r->layout, key, &feeder.stream, &seen, f);
+	rc = object_read_whole(
+	    r->store, &r->layout, key, &feeder.stream, &seen, f);
 	return rc == 1 ? fail_set(f, FAIL_ABSENT, key, "it has vanished") : rc;
 }
 

@@ -440,3 +440,15 @@ object_read(struct store *s, const struct layout *l, const char *key,
 	stream_free(reader);
 	return rc;
 }
+
+int
+object_read_whole(struct store *s, const struct layout *l, const char *key,
+    struct stream *next, struct object_seen *seen, struct fail *f)
+{
+	int rc = object_find_whole(s, l, key, f);
+
+	if (rc == 0)
+		return object_read(s, l, key, next, seen, f);
+	stream_free(next);
+	return rc;
+}

@@ -9,24 +9,38 @@
 #include "lsn.h"
 #include "publish.h"
 
+/* The header as it is in this store; others may be writing theirs. */
+static void
+object_header_in(const struct repository *repo, const char *key,
+    const struct prepared *r, struct object_header *h)
+{
+	*h = r->header;
+	(void)snprintf(
+	    h->key, sizeof h->key, "%s", layout_own_key(&repo->layout, key));
+	(void)snprintf(h->repository, sizeof h->repository, "%s", repo->id);
+}
+
 /* Write the object; aside is where a damaged one in its place goes. */
 static int
 put_object(struct repository *repo, const char *key, const char *aside,
-    struct prepared *r, uint64_t *stored, struct fail *f)
+    const struct prepared *r, uint64_t *stored, struct fail *f)
 {
 	struct store_attrs attrs = { .kind = STORE_WAL,
 		.set_aside = aside,
 		.size_hint = spool_len(r->payload) };
 	struct stream *out = store_put(repo->store, key, &attrs, f);
+	struct object_header h;
 	int rc;
 
 	if (out == NULL)
 		return -1;
-	rc = object_write(&r->header, r->payload, out, stored, f);
+	object_header_in(repo, key, r, &h);
+	rc = object_write(&h, r->payload, out, stored, f);
 	stream_free(out);
 	return rc;
 }
 
+/* 1 */
 static int
 refuse_other(const struct push *p, const struct repository *repo,
     const char *key, const struct prepared *r, const struct object_seen *seen,
@@ -42,16 +56,19 @@ refuse_other(const struct push *p, const struct repository *repo,
 	    "stored by %s); the stored one was not touched",
 	    theirs, ours, seen->header.writer);
 	if (p->name.kind == WALNAME_HISTORY)
-		return fail_hint(f,
+		(void)fail_hint(f,
 		    "another server took timeline %u first. If this server is "
 		    "to be kept, archive it as a new history: walvault init "
 		    "--new-generation, set the generation it prints, then "
 		    "take a base backup",
 		    p->name.tli);
-	return fail_hint(f,
-	    "two servers archive here, or this one was rolled back. Keep one; "
-	    "if it is this one: walvault init --new-generation, set the "
-	    "generation it prints, then take a base backup");
+	else
+		(void)fail_hint(f,
+		    "two servers archive here, or this one was rolled back. "
+		    "Keep one; if it is this one: walvault init "
+		    "--new-generation, set the generation it prints, then "
+		    "take a base backup");
+	return 1;
 }
 
 /* Of a damaged object the header may still say that it was another file. */
@@ -74,11 +91,12 @@ differs_by_header(struct repository *repo, const char *key,
 /*
  * The key is taken.  The same content is a success (the server may ask again
  * after a crash), once it is as durable as if we had written it.  An object
- * that fails its own checksums is neither: it is set aside.
+ * that fails its own checksums is neither: it is set aside.  0, 1 other content
+ * is there, -1.
  */
 static int
 settle_existing(const struct push *p, struct repository *repo, const char *key,
-    struct prepared *r, struct fail *f)
+    const struct prepared *r, struct fail *f)
 {
 	struct object_seen seen;
 	char aside[LAYOUT_KEY_MAX];
@@ -148,14 +166,16 @@ publish_key(const struct push *p, struct repository *repo, uint64_t sysid,
 
 /* The short way if the payload is there already and the header fits. */
 static int
-put_prepared(struct repository *repo, const char *key, struct prepared *r,
+put_prepared(struct repository *repo, const char *key, const struct prepared *r,
     struct stream *put, uint64_t *stored, struct fail *f)
 {
+	struct object_header h;
 	int rc;
 
 	if (put != NULL) {
+		object_header_in(repo, key, r, &h);
 		rc = object_write_around(
-		    &r->header, r->payload, repo->store, put, stored, f);
+		    &h, r->payload, repo->store, put, stored, f);
 		if (rc != 2)
 			return rc;
 	}
@@ -163,7 +183,7 @@ put_prepared(struct repository *repo, const char *key, struct prepared *r,
 }
 
 int
-publish(const struct push *p, struct repository *repo, struct prepared *r,
+publish(const struct push *p, struct repository *repo, const struct prepared *r,
     struct stream *put, struct fail *f)
 {
 	struct identity id;
@@ -179,10 +199,6 @@ publish(const struct push *p, struct repository *repo, struct prepared *r,
 		return fail_set(f, FAIL_REFUSED, p->path,
 		    "its segment size is not the one this repository knows; "
 		    "after pg_resetwal: walvault init --new-generation");
-	(void)snprintf(r->header.key, sizeof r->header.key, "%s",
-	    layout_own_key(&repo->layout, key));
-	(void)snprintf(
-	    r->header.repository, sizeof r->header.repository, "%s", repo->id);
 	rc = r->compare_only ? must_exist(p, repo, key, r, f)
 	                     : put_prepared(repo, key, r, put, &stored, f);
 	if (rc == 1)

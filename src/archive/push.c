@@ -3,7 +3,8 @@
  * The way of a WAL file into the stores:
  *
  *	read -> scan, sum, compress -> spool		(once: prepare.c)
- *	header + spool + trailer -> store		(for each: publish.c)
+ *	header + spool + trailer -> store		(for each: publish.c,
+ *						side by side: push_several.c)
  *
  * A segment's header holds facts that are known only at its end, so the
  * compressed bytes wait in memory (in a nameless file if they are many).  A
@@ -18,11 +19,25 @@
 #include "push.h"
 #include "push_line.h"
 #include "push_one.h"
+#include "push_several.h"
+
+const struct repository *
+push_system(const struct push_args *args)
+{
+	const struct several *s = args->several;
+
+	for (size_t i = 0; s != NULL && i < s->n; i++)
+		if (!s->store[i].busy && s->repos[i].segsize != 0)
+			return &s->repos[i];
+	return &args->repos[0];
+}
 
 int
 push_is_archived(
     const struct push_args *args, const struct walname *name, struct fail *f)
 {
+	if (args->several != NULL)
+		return push_several_is_archived(args, name, f);
 	for (size_t i = 0; i < args->n_repos; i++) {
 		struct repository *r = &args->repos[i];
 		struct store_info info;
@@ -37,25 +52,18 @@ push_is_archived(
 	return 1;
 }
 
-int
-push_one(struct push *p, struct fail *f)
+/* A store that fails does not keep the others from having it. */
+static int
+publish_all(const struct push *p, const struct prepared *r,
+    const struct ahead *ahead, struct fail *f)
 {
-	struct prepared r = { 0 };
-	struct ahead ahead;
-	bool prepared;
-	int rc;
+	int rc = 0;
 
-	p->cut_short = false;
-	ahead_open(&ahead, p);
-	rc = prepare(p, &ahead, &r, f);
-	prepared = rc == 0;
-
-	/* A store that fails does not keep the others from having it. */
-	for (size_t i = 0; prepared && i < p->args->n_repos; i++) {
+	for (size_t i = 0; i < p->args->n_repos; i++) {
 		struct fail one = { .kind = FAIL_NONE };
 
-		if (publish(p, &p->args->repos[i], &r,
-		        i == 0 ? ahead.put : NULL, &one) == 0)
+		if (publish(p, &p->args->repos[i], r,
+		        i == 0 ? ahead->put : NULL, &one) == 0)
 			continue;
 		if (rc != 0)
 			log_fail(LOG_ERROR, "not archived", f);
@@ -64,6 +72,22 @@ push_one(struct push *p, struct fail *f)
 			*f = one;
 		rc = -1;
 	}
+	return rc;
+}
+
+int
+push_one(struct push *p, struct fail *f)
+{
+	struct prepared r = { 0 };
+	struct ahead ahead;
+	int rc;
+
+	p->cut_short = false;
+	ahead_open(&ahead, p);
+	rc = prepare(p, &ahead, &r, f);
+	if (rc == 0)
+		rc = p->args->several != NULL ? push_several(p, &r, f)
+		                              : publish_all(p, &r, &ahead, f);
 	ahead_drop(&ahead);
 	prepared_clear(&r);
 	return rc;

@@ -21,14 +21,15 @@ ship(const struct push *p, const struct walname *name, size_t *missing,
 {
 	struct push other = *p;
 	char path[4200];
-	int rc = push_is_archived(p->args, name, f);
+	int rc;
 
-	if (rc != 0)
-		return rc < 0 ? -1 : 0;
-	(*missing)++;
 	(void)snprintf(path, sizeof path, "%s/%s", p->pg_wal, name->text);
 	if (io_exists(path) != 1)
 		return 0;
+	rc = push_is_archived(p->args, name, f);
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
+	(*missing)++;
 	other.path = path;
 	other.name = *name;
 	rc = push_one(&other, f);
@@ -162,21 +163,19 @@ remember(const struct push *p, const char *what)
 static int
 ship_line(const struct push *p, const struct timeline *t, struct fail *f)
 {
-	struct identity id;
+	uint32_t segsize = push_system(p->args)->segsize;
 	size_t missing = 0;
 	char what[32];
 	int rc = 0;
 
 	(void)snprintf(what, sizeof what, "line-%08X", t->tli);
-	if (known_require(&p->args->repos[0], p->args->state_dir, &id, f) < 0)
-		return -1;
 	if (p->name.kind == WALNAME_HISTORY || !is_known(p, what)) {
 		rc = ship_histories(p, t, &missing, f);
 		if (rc == 0 && missing == 0)
 			remember(p, what);
 	}
-	if (rc == 0 && begins_timeline(p, t, id.segsize))
-		rc = ship_ancestral(p, t, id.segsize, f);
+	if (rc == 0 && begins_timeline(p, t, segsize))
+		rc = ship_ancestral(p, t, segsize, f);
 	return rc;
 }
 

@@ -139,6 +139,7 @@ repository_identity(struct repository *r, struct identity *out, struct fail *f)
 		.generation = (uint32_t)generation,
 		.major = (int)major,
 		.segsize = (uint32_t)segsize };
+	r->segsize = out->segsize;
 	return 0;
 }
 

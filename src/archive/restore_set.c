@@ -311,10 +311,8 @@ restore_set_load(struct repository *r, const char *backup,
 	*out = (struct restore_set){ 0 };
 	backup_key(&r->layout, backup, "manifest", key);
 	store_object_name(r->store, key, object, sizeof object);
-	rc = object_find_whole(r->store, &r->layout, key, f);
-	if (rc == 0)
-		rc = object_read(r->store, &r->layout, key,
-		    manifest_reader_new(object, &events), &seen, f);
+	rc = object_read_whole(r->store, &r->layout, key,
+	    manifest_reader_new(object, &events), &seen, f);
 	if (rc == 1)
 		rc = fail_set(
 		    f, FAIL_ABSENT, object, "the manifest has vanished");

@@ -65,10 +65,8 @@ place(struct restore *r, const char *key, const struct walname *name,
 	s.fd = restore_open(r, &file, O_WRONLY | O_CREAT | O_TRUNC, f);
 	if (s.fd < 0)
 		return -1;
-	rc = object_find_whole(repo->store, &repo->layout, key, f);
-	if (rc == 0)
-		rc = object_read(
-		    repo->store, &repo->layout, key, &s.stream, &seen, f);
+	rc = object_read_whole(
+	    repo->store, &repo->layout, key, &s.stream, &seen, f);
 	if (rc == 1)
 		rc = fail_set(f, FAIL_ABSENT, key, "it has vanished");
 	if (rc == 0 && seen.plain.len != r->args->plan->index->id.segsize)

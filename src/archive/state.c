@@ -2,14 +2,17 @@
 /*
  * What is remembered on this host: see state.h.
  *
- *	STATE/STORE-CLUSTER/seen		the repository id last seen
- *there STATE/STORE-CLUSTER/ID/SYSID.GEN/TLI.history
+ *	STATE/STORE-CLUSTER/seen	the repository id last seen there
+ *	STATE/STORE-CLUSTER/behind	what it missed: behind.h
+ *	STATE/STORE-CLUSTER/ID/SYSID.GEN/TLI.history
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -188,4 +191,69 @@ state_load_history(const char *state_dir, const struct repository *r,
 	file_in(sub, name.text, path);
 	return io_read_file(AT_FDCWD, path, TIMELINE_FILE_MAX, b, &f) == 0 ? 0
 	                                                                   : 1;
+}
+
+static void
+path_of_store(const char *state_dir, const struct repository *r,
+    const char *name, char out[PATH_MAX])
+{
+	char dir[PATH_MAX];
+
+	store_dir(state_dir, r, dir);
+	file_in(dir, name, out);
+}
+
+void
+state_save_of_store(const char *state_dir, const struct repository *r,
+    const char *name, const void *bytes, size_t len)
+{
+	char path[PATH_MAX], dir[PATH_MAX];
+
+	state_make_dir(state_dir);
+	store_dir(state_dir, r, dir);
+	(void)owner_mkdir(AT_FDCWD, dir, 0700);
+	file_in(dir, name, path);
+	(void)write_file(path, bytes, len);
+}
+
+int
+state_load_of_store(const char *state_dir, const struct repository *r,
+    const char *name, size_t max, struct buf *b)
+{
+	char path[PATH_MAX];
+	struct fail f;
+
+	path_of_store(state_dir, r, name, path);
+	return io_read_file(AT_FDCWD, path, max, b, &f) == 0 ? 0 : 1;
+}
+
+void
+state_forget_of_store(
+    const char *state_dir, const struct repository *r, const char *name)
+{
+	char path[PATH_MAX];
+
+	path_of_store(state_dir, r, name, path);
+	(void)unlink(path);
+}
+
+int
+state_lock_of_store(const char *state_dir, const struct repository *r,
+    const char *name, int *fd)
+{
+	char path[PATH_MAX], dir[PATH_MAX];
+
+	state_make_dir(state_dir);
+	store_dir(state_dir, r, dir);
+	(void)owner_mkdir(AT_FDCWD, dir, 0700);
+	file_in(dir, name, path);
+	*fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (*fd < 0)
+		return 0;
+	(void)owner_inherit_above(*fd, path);
+	if (flock(*fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+		return 0;
+	(void)close(*fd);
+	*fd = -1;
+	return 1;
 }

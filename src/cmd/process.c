@@ -74,6 +74,7 @@ supervised_signals(sigset_t *set)
 {
 	(void)sigemptyset(set);
 	(void)sigaddset(set, SIGCHLD);
+	(void)sigaddset(set, SIGUSR1);
 	(void)sigaddset(set, SIGTERM);
 	(void)sigaddset(set, SIGINT);
 	(void)sigaddset(set, SIGQUIT);
@@ -82,11 +83,11 @@ supervised_signals(sigset_t *set)
 
 /* The next of the signals within ms; 0 at the end of the time. */
 static int
-wait_signal(const sigset_t *set, int64_t ms)
+wait_signal(const sigset_t *set, int64_t ms, siginfo_t *info)
 {
 	struct timespec ts = { .tv_sec = ms / 1000,
 		.tv_nsec = ms % 1000 * 1000000 };
-	int signo = sigtimedwait(set, NULL, &ts);
+	int signo = sigtimedwait(set, info, &ts);
 
 	return signo > 0 ? signo : 0;
 }
@@ -99,7 +100,7 @@ abandon(pid_t child, const sigset_t *set)
 
 	(void)kill(child, SIGKILL);
 	while (waitpid(child, NULL, WNOHANG) == 0 && deadline_left(d) > 0)
-		(void)wait_signal(set, deadline_left(d));
+		(void)wait_signal(set, deadline_left(d), NULL);
 }
 
 static struct process_result
@@ -118,9 +119,17 @@ watch(pid_t child, const sigset_t *set, int64_t timeout_ms)
 
 	for (;;) {
 		int64_t left = deadline_left(d);
-		int signo = wait_signal(set, left);
+		siginfo_t info = { 0 };
+		int signo = wait_signal(set, left, &info);
 		int status;
 
+		if (signo == SIGUSR1) {
+			if (info.si_pid != child)
+				continue;
+			abandon(child, set);
+			return (struct process_result){ PROCESS_EXITED,
+				info.si_value.sival_int };
+		}
 		if (waitpid(child, &status, WNOHANG) == child)
 			return ended(status);
 		if (signo != 0 && signo != SIGCHLD) {
@@ -155,6 +164,16 @@ process_supervise(int64_t timeout_ms, int (*work)(void *arg), void *arg)
 		_exit(work(arg));
 	}
 	return watch(child, &set, timeout_ms);
+}
+
+void
+process_answer(int value)
+{
+	union sigval v = { .sival_int = value };
+
+	(void)sigqueue(getppid(), SIGUSR1, v);
+	for (;;)
+		(void)pause();
 }
 
 void

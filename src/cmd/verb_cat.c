@@ -57,12 +57,9 @@ is_of_backup(const char *given, char id[BACKUP_ID], const char **name)
 	return backup_is_id(id);
 }
 
-/*
- * A key as it stands, or that of a WAL file or a backup named like this.
- */
-static int
-key_of(struct setup *s, size_t i, const char *given, char key[LAYOUT_KEY_MAX],
-    struct fail *f)
+int
+verb_key_of(struct setup *s, size_t i, const char *given,
+    char key[LAYOUT_KEY_MAX], struct fail *f)
 {
 	struct walname wal;
 	struct identity id;
@@ -157,7 +154,7 @@ cat_from(struct setup *s, size_t i, const char *given, struct fail *f)
 	char key[LAYOUT_KEY_MAX];
 	int rc;
 
-	if (key_of(s, i, given, key, f) != 0)
+	if (verb_key_of(s, i, given, key, f) != 0)
 		return -1;
 	if (is_note(key))
 		return cat_note(s->stores[i], key, &out, f);

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "check_backup.h"
+#include "check_several.h"
 #include "clock.h"
 #include "conn.h"
 #include "control.h"
@@ -26,6 +27,7 @@ struct check {
 	struct findings found;
 	bool has_server;
 	struct conn_archiver server;
+	struct check_seen seen[CONF_STORES_MAX];
 };
 
 /* One is begun and abandoned: nothing remains. */
@@ -253,10 +255,11 @@ check_second_writer(struct check *c, const struct index *x)
 	    last->name.text, s->tli);
 }
 
-/* What the server was told is archived must be here. */
+/* What the server was told is archived must be here, or in enough stores. */
 static void
-check_last_archived(struct check *c, const struct repository *r)
+check_last_archived(struct check *c, size_t i)
 {
+	const struct repository *r = &c->setup->repos[i];
 	struct store_info info;
 	struct walname name;
 	struct fail f;
@@ -272,7 +275,8 @@ check_last_archived(struct check *c, const struct repository *r)
 	rc = store_stat(r->store, key, &info, &f);
 	if (rc < 0)
 		findings_add_fail(&c->found, NAGIOS_CRITICAL, "store", &f);
-	if (rc == 1)
+	c->seen[i].lacks_last = rc == 1;
+	if (rc == 1 && c->setup->n == 1)
 		findings_add(&c->found, NAGIOS_CRITICAL, "archived WAL",
 		    "the server believes that %s is archived, but it is not in "
 		    "%s: was archive_command another one?",
@@ -361,28 +365,28 @@ check_lines(struct check *c, const struct backup_list *b, const struct index *x)
 static void
 check_store(struct check *c, size_t i)
 {
-	struct repository *r = &c->setup->repos[i], listed = *r;
+	struct repository *r = &c->setup->repos[i];
+	struct check_seen *seen = &c->seen[i];
+	const struct index *x = &seen->index;
 	struct identity id;
 	struct backup_list backups;
-	struct index x;
 	struct fail f;
 
-	if (verb_open(c->setup, i, &id, &f) != 0) {
-		findings_add_fail(&c->found, NAGIOS_CRITICAL, "store", &f);
+	if (verb_open(c->setup, i, &id, &seen->fail) != 0)
+		return;
+	snapshot_system(r, &seen->listed);
+	if (index_load(&seen->listed, &id, &seen->index, &seen->fail) != 0) {
+		snapshot_end(&seen->listed);
 		return;
 	}
-	snapshot_system(r, &listed);
-	if (index_load(&listed, &id, &x, &f) != 0) {
-		findings_add_fail(&c->found, NAGIOS_CRITICAL, "store", &f);
-		snapshot_end(&listed);
-		return;
-	}
-	if (backup_list_load(&listed, &backups, &f) != 0) {
+	seen->opened = true;
+	if (backup_list_load(&seen->listed, &backups, &f) != 0) {
 		findings_add_fail(&c->found, NAGIOS_CRITICAL, "backups", &f);
 		backups = (struct backup_list){ 0 };
 	} else {
-		check_backups(&c->found, c->setup->conf, &backups, &x);
+		check_backups(&c->found, c->setup->conf, &backups, x);
 	}
+	seen->needed = check_needed(&backups);
 	check_writable(c, i);
 	if (c->has_server && c->server.sysid != id.sysid)
 		findings_add(&c->found, NAGIOS_CRITICAL, "server",
@@ -390,12 +394,10 @@ check_store(struct check *c, size_t i)
 		    "about %llu",
 		    (unsigned long long)c->server.sysid,
 		    (unsigned long long)id.sysid);
-	check_lines(c, &backups, &x);
-	check_last_archived(c, r);
-	check_second_writer(c, &x);
+	check_lines(c, &backups, x);
+	check_last_archived(c, i);
+	check_second_writer(c, x);
 	backup_list_clear(&backups);
-	index_clear(&x);
-	snapshot_end(&listed);
 }
 
 int
@@ -410,6 +412,13 @@ verb_check(struct setup *s, struct fail *f)
 	check_left(&c);
 	for (size_t i = 0; i < s->n; i++)
 		check_store(&c, i);
+	check_several(
+	    &c.found, s, c.seen, c.has_server ? c.server.last_archived : "");
+	for (size_t i = 0; i < s->n; i++)
+		if (c.seen[i].opened) {
+			index_clear(&c.seen[i].index);
+			snapshot_end(&c.seen[i].listed);
+		}
 	rc = findings_report(&c.found, conf_cluster(s->conf),
 	    conf_number(s->conf, OPT_JSON) != 0);
 	findings_clear(&c.found);

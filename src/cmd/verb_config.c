@@ -44,7 +44,8 @@ show_all(struct setup *s, struct json *json)
 		if (id == OPT_CONNINFO && value != NULL &&
 		    strstr(value, "password") != NULL)
 			value = "(not shown: it holds a password)";
-		if (option_of(id)->scope == SCOPE_CLUSTER)
+		if (option_of(id)->scope == SCOPE_CLUSTER ||
+		    option_of(id)->scope == SCOPE_BOTH)
 			show(json, section, option_of(id)->name, value, origin);
 	}
 	for (size_t i = 0; i < conf_n_stores(s->conf); i++) {
@@ -53,9 +54,14 @@ show_all(struct setup *s, struct json *json)
 		for (enum option_id id = 0; id < OPT_COUNT; id++) {
 			const char *origin, *value;
 
-			if (option_of(id)->scope != SCOPE_STORE)
+			if (option_of(id)->scope != SCOPE_STORE &&
+			    option_of(id)->scope != SCOPE_BOTH)
 				continue;
 			value = conf_store_text(s->conf, i, id, &origin);
+			/* Only where it is the store's own. */
+			if (option_of(id)->scope == SCOPE_BOTH &&
+			    value == conf_text(s->conf, id, NULL))
+				continue;
 			if (option_of(id)->type == OPTION_SECRET) {
 				if (value == NULL)
 					continue;

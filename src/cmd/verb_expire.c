@@ -267,11 +267,10 @@ get_args(const struct conf *c, struct expire_args *a)
 		.broken = conf_number(c, OPT_BROKEN) != 0,
 		.broken_age_ms = conf_number(c, OPT_BROKEN_AGE),
 	};
-	rules_of(c, &a->rules);
 }
 
 static int
-expire_store(struct setup *s, size_t i, const struct expire_args *args,
+expire_store(struct setup *s, size_t i, struct expire_args *args,
     struct json *j, struct fail *f)
 {
 	struct expire_report r = { 0 };
@@ -280,6 +279,7 @@ expire_store(struct setup *s, size_t i, const struct expire_args *args,
 
 	if (verb_open(s, i, &id, f) != 0)
 		return -1;
+	rules_of_store(s->conf, i, &args->rules);
 	rc = expire(&s->repos[i], &id, args, &r, f);
 	if (rc == 0 || r.failed > 0 || r.unclear != 0 || r.damaged > 0) {
 		explain(&r);

@@ -2,6 +2,7 @@
 /* walvault find: where in the WAL is a moment. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "clock.h"
 #include "exitcode.h"
@@ -9,6 +10,7 @@
 #include "json.h"
 #include "log.h"
 #include "lsn.h"
+#include "merged.h"
 #include "output.h"
 #include "snapshot.h"
 #include "units.h"
@@ -234,12 +236,71 @@ parse_timeline(struct setup *s, uint32_t *tli, struct fail *f)
 	return 0;
 }
 
+/* All stores as one: one may lack what another has. */
+struct everything {
+	struct repository views[CONF_STORES_MAX], repo;
+	size_t n; /* views that are open */
+	struct store *merged;
+};
+
+static void
+close_all(struct everything *all)
+{
+	store_free(all->merged);
+	for (size_t i = 0; i < all->n; i++)
+		snapshot_end(&all->views[i]);
+}
+
+static int
+open_one(struct setup *s, size_t i, struct everything *all, struct identity *id,
+    struct fail *f)
+{
+	if (verb_open(s, i, id, f) != 0)
+		return -1;
+	if (strcmp(s->repos[i].id, s->repos[0].id) != 0 ||
+	    s->repos[i].layout.sysid != s->repos[0].layout.sysid) {
+		(void)fail_set(f, FAIL_CONFIG, s->stores[i]->url,
+		    "it holds another repository or another cluster than "
+		    "store %s",
+		    s->stores[0]->name);
+		return fail_hint(f, "say which one is meant: --store %s",
+		    s->stores[i]->name);
+	}
+	snapshot_system(&s->repos[i], &all->views[i]);
+	all->n++;
+	return 0;
+}
+
+/* 0 (the caller calls close_all), or -1. */
+static int
+open_all(struct setup *s, struct everything *all, struct identity *id,
+    struct fail *f)
+{
+	struct store *stores[CONF_STORES_MAX] = { NULL };
+
+	for (size_t i = 0; i < s->n; i++) {
+		if (open_one(s, i, all, id, f) != 0) {
+			close_all(all);
+			return -1;
+		}
+		stores[i] = all->views[i].store;
+	}
+	all->repo = all->views[0];
+	if (s->n == 1)
+		return 0;
+	all->merged = all->repo.store = merged_new(stores, s->n, f);
+	if (all->merged != NULL)
+		return 0;
+	close_all(all);
+	return -1;
+}
+
 int
 verb_find(struct setup *s, struct fail *f)
 {
 	struct find_target t = { 0 };
-	struct repository listed = { .store = NULL };
-	struct identity id;
+	struct everything all = { .n = 0 };
+	struct identity id = { 0 };
 	struct index x;
 	struct found found = { 0 };
 	const char *text;
@@ -247,11 +308,10 @@ verb_find(struct setup *s, struct fail *f)
 	int rc;
 
 	if (parse_target(s, &t, &text, f) != 0 ||
-	    parse_timeline(s, &tli, f) != 0 || verb_open(s, 0, &id, f) != 0)
+	    parse_timeline(s, &tli, f) != 0 || open_all(s, &all, &id, f) != 0)
 		return -1;
-	snapshot_system(&s->repos[0], &listed);
-	if (index_load(&listed, &id, &x, f) != 0) {
-		snapshot_end(&listed);
+	if (index_load(&all.repo, &id, &x, f) != 0) {
+		close_all(&all);
 		return -1;
 	}
 	if (tli != 0)
@@ -259,7 +319,7 @@ verb_find(struct setup *s, struct fail *f)
 	else
 		rc = search_leaves(&x, &t, &found, f);
 	index_clear(&x);
-	snapshot_end(&listed);
+	close_all(&all);
 	if (rc != 0)
 		return -1;
 	if (conf_number(s->conf, OPT_JSON) != 0)

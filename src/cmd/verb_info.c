@@ -7,6 +7,7 @@
 #include "info_backup.h"
 #include "json.h"
 #include "line.h"
+#include "log.h"
 #include "lsn.h"
 #include "output.h"
 #include "snapshot.h"
@@ -310,8 +311,17 @@ verb_info(struct setup *s, struct fail *f)
 	int rc = 0;
 
 	if (!as_json) {
-		for (size_t i = 0; rc == 0 && i < s->n; i++)
-			rc = show_store(s, i, NULL, f);
+		/* A store that fails does not hide the others. */
+		for (size_t i = 0; i < s->n; i++) {
+			struct fail one;
+
+			if (show_store(s, i, NULL, &one) == 0)
+				continue;
+			if (rc != 0)
+				log_fail(LOG_ERROR, "info", f);
+			*f = one;
+			rc = -1;
+		}
 		return rc;
 	}
 	/* The first store's facts. */

@@ -50,7 +50,6 @@ get_args(const struct setup *s, struct verify_args *a, struct fail *f)
 		.state_dir = conf_text(c, OPT_STATE_DIR, NULL),
 		.clock = clock_now(),
 	};
-	rules_of(c, &a->rules);
 	if (a->backup != NULL && !backup_is_id(a->backup)) {
 		(void)fail_set(f, FAIL_CONFIG, a->backup, "not a backup's id");
 		return fail_hint(f, "walvault info shows the backups");
@@ -129,6 +128,7 @@ verify_store(struct setup *s, size_t i, const struct verify_args *common,
 	if (verb_open(s, i, &id, f) != 0)
 		return -1;
 	setup_store_args(s, i, &store);
+	rules_of_store(s->conf, i, &args.rules);
 	args.store = &store;
 	rc = verify(&s->repos[i], &id, &args, &r, f);
 	if (j != NULL)

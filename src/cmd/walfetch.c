@@ -25,8 +25,13 @@ static const char about[] =
 /* How long it may take to answer from this host's memory. */
 #define MEMORY_MS 2000
 
+/* How long one store may say nothing before the next is asked, too. */
+#define PATIENCE_MS 2000
+
 struct job {
 	struct setup setup;
+	struct several several;
+	struct fetch_args args; /* threads may outlive whoever asks */
 	enum fetch_mode mode;
 	const char *name, *dest;
 	int64_t timeout;
@@ -77,6 +82,25 @@ prepare(struct job *job, struct fetch_args *args, struct fail *f)
 	return 0;
 }
 
+/* One store needs none of this. */
+static void
+begin_several(struct job *job)
+{
+	if (job->setup.n < 2)
+		return;
+	job->several = (struct several){
+		.repos = job->setup.repos,
+		.n = job->setup.n,
+		.required = 1,
+		.grace_ms = job->timeout / 4 < PATIENCE_MS ? job->timeout / 4
+		                                           : PATIENCE_MS,
+		.deadline = job->setup.deadline,
+		.state_dir = job->args.state_dir,
+	};
+	several_begin(&job->several);
+	job->args.several = &job->several;
+}
+
 /* Only recovery to a target has a plan: 0 (also without one) or -1. */
 static int
 read_plan(struct job *job, struct fetch_args *args, struct fail *f)
@@ -92,14 +116,17 @@ read_plan(struct job *job, struct fetch_args *args, struct fail *f)
 static int
 fetch(struct job *job, struct fail *f)
 {
-	struct fetch_args args;
+	struct fetch_args *args = &job->args;
 	int rc;
 
-	if (prepare(job, &args, f) != 0 || read_plan(job, &args, f) != 0)
+	if (prepare(job, args, f) != 0 || read_plan(job, args, f) != 0)
 		return -1;
-	rc = fetch_file(&args, job->name, job->dest, f);
-	if (args.has_plan)
-		planfile_clear(&args.plan);
+	begin_several(job);
+	rc = fetch_file(args, job->name, job->dest, f);
+	if (args->several != NULL)
+		several_end(args->several);
+	if (args->has_plan)
+		planfile_clear(&args->plan);
 	return rc;
 }
 
@@ -137,6 +164,9 @@ work(void *arg)
 		log_fail(LOG_ERROR, "not fetched", &f);
 		rc = failure_code(job->mode);
 	}
+	/* A thread that hangs in a store keeps this process from ending. */
+	if (!several_is_quiet(&job->several))
+		process_answer(rc);
 	setup_clear(&job->setup);
 	return rc;
 }

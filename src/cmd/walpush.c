@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * walpush PATH: PostgreSQL's archive_command.  Exits 0 only when the file is
- * durable in every store.  The way of the file is in archive/push.c.
+ * durable in every store that is required.  The way of the file is in
+ * archive/push.c.
  */
 #include <stdio.h>
 
+#include "background.h"
 #include "exitcode.h"
 #include "log.h"
 #include "process.h"
 #include "push.h"
+#include "push_several.h"
 #include "setup.h"
 
 static const char usage[] = "walpush [option ...] PATH";
@@ -20,6 +23,7 @@ static const char about[] =
 
 struct job {
 	struct setup setup;
+	struct several several;
 	const char *path;
 };
 
@@ -29,6 +33,39 @@ report(const char *path, const struct fail *f)
 	log_fail(LOG_ERROR, "not archived", f);
 	log_debug("path=%s kind=%s", path, fail_kind_name(f->kind));
 	return exitcode_push(f);
+}
+
+/* One store needs none of this. */
+static struct several *
+begin_several(struct job *job)
+{
+	struct conf *c = job->setup.conf;
+
+	if (job->setup.n < 2)
+		return NULL;
+	job->several = (struct several){
+		.repos = job->setup.repos,
+		.n = job->setup.n,
+		.required = conf_n_required(c),
+		.grace_ms = (int64_t)conf_number(c, OPT_GRACE),
+		.deadline = job->setup.deadline,
+		.state_dir = conf_text(c, OPT_STATE_DIR, NULL),
+	};
+	several_begin(&job->several);
+	return &job->several;
+}
+
+/* What the stores lack is brought to them by another program. */
+static void
+end_several(struct job *job, bool archived)
+{
+	struct several *s = &job->several;
+
+	push_several_end(s, archived);
+	for (size_t i = 0; i < s->n; i++)
+		if (s->store[i].wants_sync)
+			background_sync(
+			    job->setup.conf, s->repos[i].store->name);
 }
 
 static int
@@ -52,10 +89,17 @@ work(void *arg)
 	    (int64_t)conf_number(c, OPT_TIMEOUT));
 	rc = setup_stores(&job->setup, &f);
 	args.n_repos = job->setup.n;
-	if (rc == 0)
+	if (rc == 0) {
+		args.several = begin_several(job);
 		rc = push_file(&args, job->path, &f);
+	}
+	if (args.several != NULL)
+		end_several(job, rc == 0);
 	if (rc != 0)
 		rc = report(job->path, &f);
+	/* A thread that hangs in a store keeps this process from ending. */
+	if (args.several != NULL && !several_is_quiet(args.several))
+		process_answer(rc);
 	setup_clear(&job->setup);
 	return rc;
 }

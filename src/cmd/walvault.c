@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "check_several.h"
 #include "control.h"
 #include "exitcode.h"
 #include "log.h"
@@ -50,6 +51,17 @@ static const struct verb verbs[] = {
 	    "Archive what a dead cluster's pg_wal still has and the stores "
 	    "lack.",
 	    1, 1, verb_rescue },
+	{ "sync", CMD_SYNC, "sync [option ...]",
+	    "Bring to each store what it lacks and another has.\n"
+	    "Exit status: 0 nothing is lacking any more, 1 something is.",
+	    0, 0, verb_sync },
+	{ "repair", CMD_REPAIR, "repair [option ...] [OBJECT ...]",
+	    "Put good copies from other stores in the place of damaged objects."
+	    "\nOBJECT is a key as ls shows it, or the name of a WAL file, or "
+	    "of "
+	    "a backup\n(its manifest); without any, all is verified.\n"
+	    "Exit status: 0 all is whole now, 1 something is not.",
+	    0, 1000, verb_repair },
 	{ "config", CMD_CONFIG, "config [option ...]",
 	    "Show every option, its value, and where that comes from.", 0, 0,
 	    verb_config },
@@ -151,14 +163,15 @@ supervise(struct job *job)
 {
 	int64_t timeout = (int64_t)conf_number(job->setup.conf, OPT_TIMEOUT);
 	struct process_result r = process_supervise(timeout, work, job);
-	char why[256];
+	char why[256], known[1024];
 
 	if (r.end == PROCESS_EXITED)
 		return r.value;
 	process_describe(&r, timeout, why, sizeof why);
+	check_remembered(&job->setup, known, sizeof known);
 	(void)printf("WALVAULT CRITICAL - %s: check did not come to its end: "
-	             "%s\n",
-	    conf_cluster(job->setup.conf), why);
+	             "%s%s\n",
+	    conf_cluster(job->setup.conf), why, known);
 	return NAGIOS_CRITICAL;
 }
 

@@ -221,6 +221,22 @@ value(const struct conf *c, enum option_id id, const char *section,
 	return s != NULL ? s->value : option_default(option_of(id), c->command);
 }
 
+/* The store's own, unless the cluster's was said by somebody of more weight. */
+static const char *
+value_of_both(const struct conf *c, enum option_id id, const char *store,
+    const char **origin)
+{
+	char section[SETTINGS_SECTION];
+	const struct setting *own, *common;
+
+	settings_store_section(store, section);
+	own = settings_find(&c->said, id, section);
+	common = settings_find(&c->said, id, c->cluster);
+	return own == NULL || (common != NULL && common->rank > own->rank)
+	    ? value(c, id, c->cluster, origin)
+	    : value(c, id, section, origin);
+}
+
 const char *
 conf_text(const struct conf *c, enum option_id id, const char **origin)
 {
@@ -314,6 +330,8 @@ conf_store_text(
 			(void)conf_text(c, OPT_STORE, origin);
 		return name;
 	}
+	if (option_of(id)->scope == SCOPE_BOTH)
+		return value_of_both(c, id, name, origin);
 	return value(c, id, name, origin);
 }
 

@@ -157,6 +157,12 @@ file_section(struct settings *s, const struct ini_line *l, struct fail *f)
 	return 0;
 }
 
+void
+settings_store_section(const char *store, char out[SETTINGS_SECTION])
+{
+	(void)snprintf(out, SETTINGS_SECTION, "store %.1000s", store);
+}
+
 static int
 file_line(void *arg, const struct ini_line *l, struct fail *f)
 {
@@ -166,6 +172,7 @@ file_line(void *arg, const struct ini_line *l, struct fail *f)
 		.value = l->value,
 		.origin = l->origin };
 	bool store = strcmp(l->section, "store") == 0;
+	char section[SETTINGS_SECTION];
 
 	if (l->key == NULL)
 		return file_section(s, l, f);
@@ -174,7 +181,8 @@ file_line(void *arg, const struct ini_line *l, struct fail *f)
 		    "'%s' stands in no section", l->key);
 	said.option = option_find(l->key, strlen(l->key), false);
 	if (said.option == NULL || said.option->scope == SCOPE_RUN ||
-	    (said.option->scope == SCOPE_STORE) != store) {
+	    (said.option->scope != SCOPE_BOTH &&
+	        (said.option->scope == SCOPE_STORE) != store)) {
 		(void)fail_set(f, FAIL_CONFIG, l->origin,
 		    "unknown option '%s' in [%s]", l->key, l->section);
 		return fail_hint(
@@ -182,6 +190,10 @@ file_line(void *arg, const struct ini_line *l, struct fail *f)
 	}
 	if (l->name[0] == '\0')
 		said.rank = RANK_DEFAULTS;
+	if (store && said.option->scope == SCOPE_BOTH) {
+		settings_store_section(l->name, section);
+		said.section = section;
+	}
 	return settings_add(s, &said, f);
 }
 
@@ -275,7 +287,8 @@ env_option(
 		if (n == 0 || skip + n >= len)
 			continue;
 		o = option_find(name + skip + n, len - skip - n, true);
-		if (o != NULL && o->scope == SCOPE_STORE) {
+		if (o != NULL &&
+		    (o->scope == SCOPE_STORE || o->scope == SCOPE_BOTH)) {
 			*store = s->stores.text[i];
 			return o;
 		}
@@ -305,7 +318,7 @@ settings_read_environment(
 
 	for (char **e = environment; e != NULL && *e != NULL; e++) {
 		struct setting said = { .rank = RANK_ENVIRONMENT };
-		char origin[256];
+		char origin[256], section[SETTINGS_SECTION];
 		size_t len = strcspn(*e, "=");
 
 		if (strncmp(*e, ENV_PREFIX, prefix) != 0)
@@ -317,6 +330,11 @@ settings_read_environment(
 			if (unknown_variable(s, origin, f) != 0)
 				return -1;
 			continue;
+		}
+		if (said.option->scope == SCOPE_BOTH &&
+		    said.section[0] != '\0') {
+			settings_store_section(said.section, section);
+			said.section = section;
 		}
 		said.value = *e + len + ((*e)[len] == '=');
 		said.origin = origin;

@@ -128,6 +128,7 @@ gcs_open(const struct store_args *args, struct fail *f)
 	g->store.ops = &gcs_ops;
 	if (set_place(g, args, f) == 0 && set_objects(g, args, f) == 0 &&
 	    http_options_read(args, &g->options, f) == 0) {
+		g->store.id = service_id(args, g->base);
 		g->gcp = gcp_new(args, &g->options, f);
 		g->http = g->gcp != NULL ? http_new(&g->options) : NULL;
 		if (g->http != NULL)

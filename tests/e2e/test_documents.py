@@ -36,7 +36,7 @@ from walvault_test.stored import stored_bytes
 
 VERBS = (
     *("init", "info", "check", "find", "ls", "cat"),
-    *("expire", "hold", "release", "verify", "rescue", "config"),
+    *("expire", "hold", "release", "verify", "rescue", "sync", "repair", "config"),
 )
 PROGRAMS = ("walpush", "walfetch", "basebackup", "pitr-restore")
 

@@ -181,10 +181,11 @@ def test_the_units_of_systemd_are_right():
     if shutil.which("systemd-analyze") is None:
         raise Skip("systemd-analyze is not installed")
     directory = new_directory("units")
-    for unit in ("service", "timer"):
-        text = text_of("contrib/systemd", f"walvault-backup.{unit}")
+    names = [f"walvault-{what}.{kind}" for what in ("backup", "sync") for kind in ("service", "timer")]
+    for name in names:
+        text = text_of("contrib/systemd", name)
         text = text.replace("/usr/local/bin/", f"{program('walpush').parent}/")
-        (directory / f"walvault-backup.{unit}").write_text(text, encoding="utf-8")
+        (directory / name).write_text(text, encoding="utf-8")
     result = run_program("systemd-analyze", "verify", "--man=no", *sorted(directory.iterdir()))
     complaints = [line for line in result.err.splitlines() if "walvault" in line]
     assert not complaints, result

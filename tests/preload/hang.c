@@ -3,6 +3,7 @@
  * Preloaded into programs under test: a store that does not answer.  While the
  * file $HUNG_STORE exists, opening a repository's marker never returns, as on a
  * hard mount whose server is gone; $HUNG_STORE.reached tells that it happened.
+ * With $HUNG_BELOW only that of the store in this directory.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -28,8 +29,24 @@ real_openat(void)
 	return real;
 }
 
+/* Is the directory below the one named? */
+static int
+is_below(int dir)
+{
+	const char *below = getenv("HUNG_BELOW");
+	char self[64], path[4096];
+	ssize_t n;
+
+	if (below == NULL)
+		return 1;
+	(void)snprintf(self, sizeof self, "/proc/self/fd/%d", dir);
+	n = readlink(self, path, sizeof path - 1);
+	return n > 0 && (size_t)n >= strlen(below) &&
+	    strncmp(path, below, strlen(below)) == 0;
+}
+
 static void
-hang_if_asked(const char *path)
+hang_if_asked(int dir, const char *path)
 {
 	const char *file = getenv("HUNG_STORE");
 	const char *last = strrchr(path, '/');
@@ -37,7 +54,8 @@ hang_if_asked(const char *path)
 	int fd;
 
 	if (file == NULL || access(file, F_OK) != 0 ||
-	    strcmp(last != NULL ? last + 1 : path, "repository") != 0)
+	    strcmp(last != NULL ? last + 1 : path, "repository") != 0 ||
+	    !is_below(dir))
 		return;
 	(void)snprintf(reached, sizeof reached, "%s.reached", file);
 	fd = real_openat()(AT_FDCWD, reached, O_CREAT | O_WRONLY, 0600);
@@ -53,7 +71,7 @@ openat(int dir, const char *path, int flags, ...)
 	mode_t mode = 0;
 	va_list ap;
 
-	hang_if_asked(path);
+	hang_if_asked(dir, path);
 	va_start(ap, flags);
 	if ((flags & (O_CREAT | O_TMPFILE)) != 0)
 		mode = va_arg(ap, mode_t);
@@ -64,13 +82,13 @@ openat(int dir, const char *path, int flags, ...)
 int
 __openat_2(int dir, const char *path, int flags)
 {
-	hang_if_asked(path);
+	hang_if_asked(dir, path);
 	return real_openat()(dir, path, flags);
 }
 
 int
 __openat64_2(int dir, const char *path, int flags)
 {
-	hang_if_asked(path);
+	hang_if_asked(dir, path);
 	return real_openat()(dir, path, flags);
 }

@@ -11,17 +11,20 @@ from .waiting import wait_until
 class HungStore:
     """Programs with its ``environment`` hang when they open a repository's marker.
 
-    Only while ``hang()`` is in force. A server hands its environment on:
-    ``pg.environment = hung.environment`` before its start.
+    Only while ``hang()`` is in force; with ``below``, only that of the store in that
+    directory. A server hands its environment on: ``pg.environment =
+    hung.environment`` before its start.
     """
 
-    def __init__(self):
+    def __init__(self, below=None):
         self._switch = new_directory("hung") / "switch"
         self._reached = self._switch.with_name("switch.reached")
         preload = helpers() / "hang.so"
         assert preload.exists(), f"there is no {preload}: run make tests"
         asan = os.environ.get("ASAN_OPTIONS")
         self.environment = {"LD_PRELOAD": str(preload), "HUNG_STORE": str(self._switch)}
+        if below:
+            self.environment["HUNG_BELOW"] = str(below)
         if asan:
             self.environment["ASAN_OPTIONS"] = f"{asan}:verify_asan_link_order=0"
 

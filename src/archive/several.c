@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Several stores side by side: see several.h. */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "several.h"
+#include "thread.h"
+#include "units.h"
+
+struct slot {
+	struct round *round;
+	struct repository *repo;
+	bool started, done;
+	int rc;
+	struct fail fail;
+};
+
+/* Lives until the last of its threads is done, and the caller. */
+struct round {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	size_t users;
+	struct several_task task;
+	struct slot slot[SEVERAL_MAX];
+};
+
+static struct round *
+round_new(const struct several_task *t)
+{
+	struct round *r = calloc(1, sizeof *r);
+	pthread_condattr_t attr;
+
+	if (r == NULL)
+		return NULL;
+	(void)pthread_condattr_init(&attr);
+	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	(void)pthread_mutex_init(&r->lock, NULL);
+	(void)pthread_cond_init(&r->changed, &attr);
+	(void)pthread_condattr_destroy(&attr);
+	r->users = 1;
+	r->task = *t;
+	return r;
+}
+
+/* Unlocks it, and frees it behind the last user. */
+static void
+round_leave(struct round *r)
+{
+	bool last = --r->users == 0;
+
+	(void)pthread_mutex_unlock(&r->lock);
+	if (!last)
+		return;
+	(void)pthread_mutex_destroy(&r->lock);
+	(void)pthread_cond_destroy(&r->changed);
+	if (r->task.free_arg != NULL)
+		r->task.free_arg(r->task.arg);
+	free(r);
+}
+
+static void *
+run_slot(void *arg)
+{
+	struct slot *slot = arg;
+	struct round *r = slot->round;
+	struct fail f = { .kind = FAIL_NONE };
+	int rc = r->task.run(r->task.arg, slot->repo, &f);
+
+	(void)pthread_mutex_lock(&r->lock);
+	slot->rc = rc;
+	slot->fail = f;
+	slot->done = true;
+	(void)pthread_cond_signal(&r->changed);
+	round_leave(r);
+	return NULL;
+}
+
+/* The round is locked. */
+static void
+start(struct several *s, struct round *r, size_t i)
+{
+	struct slot *slot = &r->slot[i];
+	pthread_t thread;
+	int rc;
+
+	slot->round = r;
+	slot->repo = &s->repos[i];
+	slot->started = true;
+	r->users++;
+	rc = thread_start(&thread, run_slot, slot);
+	if (rc == 0) {
+		(void)pthread_detach(thread);
+		return;
+	}
+	r->users--;
+	slot->done = true;
+	slot->rc = fail_set(&slot->fail, FAIL_INTERNAL, s->repos[i].store->url,
+	    "cannot start a thread: %s", strerror(rc));
+}
+
+/* Wait for a thread's answer until then. */
+static void
+wait_until(struct round *r, int64_t at_ms)
+{
+	struct timespec ts = { .tv_sec = at_ms / 1000,
+		.tv_nsec = at_ms % 1000 * 1000000 };
+
+	(void)pthread_cond_timedwait(&r->changed, &r->lock, &ts);
+}
+
+static int64_t
+sooner(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+struct tally {
+	size_t ok, running, unasked;
+};
+
+static struct tally
+count(const struct several *s, const struct round *r)
+{
+	struct tally t = { 0 };
+
+	for (size_t i = 0; i < s->n; i++) {
+		const struct slot *x = &r->slot[i];
+
+		t.ok += x->done && x->rc == 0;
+		t.running += x->started && !x->done;
+		t.unasked += !x->started && !s->store[i].busy;
+	}
+	return t;
+}
+
+/* Start all that are not remembered as down; with all, those too. */
+static void
+start_all(struct several *s, struct round *r, bool all)
+{
+	int64_t now = clock_now();
+
+	for (size_t i = 0; i < s->n; i++)
+		if (!r->slot[i].started && !s->store[i].busy &&
+		    (all || !behind_is_down(&s->store[i].behind, now)))
+			start(s, r, i);
+}
+
+static void
+left_alone(struct several *s, size_t i)
+{
+	struct several_store *x = &s->store[i];
+	char until[CLOCK_TEXT];
+
+	x->word = SEVERAL_LEFT;
+	clock_format(x->behind.until, until);
+	(void)fail_set(&x->fail, FAIL_TRANSIENT, s->repos[i].store->url,
+	    "left alone until %s, because it failed: %s", until,
+	    x->behind.cause);
+}
+
+static void
+silent(struct several *s, size_t i)
+{
+	struct several_store *x = &s->store[i];
+
+	x->word = SEVERAL_SILENT;
+	x->busy = x->failed = true;
+	(void)fail_set(&x->fail, FAIL_TRANSIENT, s->repos[i].store->url,
+	    "it did not answer in time");
+	(void)fail_hint(&x->fail,
+	    "is the store reachable? walvault check shows what is wrong");
+	x->last = x->fail;
+}
+
+/* Is it the store that failed, and not what it was asked for? */
+static bool
+is_outage(const struct fail *f)
+{
+	return f->kind == FAIL_TRANSIENT || f->kind == FAIL_SPACE ||
+	    f->kind == FAIL_DENIED || f->kind == FAIL_CONFIG;
+}
+
+/* Each store's word, from the round. */
+static void
+take_words(struct several *s, const struct round *r)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		struct several_store *x = &s->store[i];
+		const struct slot *slot = &r->slot[i];
+
+		if (!slot->started) {
+			if (x->busy)
+				silent(s, i);
+			else
+				left_alone(s, i);
+		} else if (!slot->done) {
+			silent(s, i);
+		} else {
+			x->fail = slot->fail;
+			x->word = slot->rc == 0 ? SEVERAL_DONE
+			    : slot->rc == 1     ? SEVERAL_NO
+			                        : SEVERAL_FAILED;
+			if (slot->rc < 0 && is_outage(&slot->fail)) {
+				x->failed = true;
+				x->last = slot->fail;
+			} else {
+				x->answered = true;
+			}
+		}
+	}
+}
+
+/* Without a thread nothing is done; with no memory either. */
+static void
+no_round(struct several *s, const struct several_task *t)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		s->store[i].word = SEVERAL_FAILED;
+		(void)fail_set(&s->store[i].fail, FAIL_INTERNAL,
+		    s->repos[i].store->url, "out of memory");
+	}
+	if (t->free_arg != NULL)
+		t->free_arg(t->arg);
+}
+
+void
+several_begin(struct several *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		behind_load(s->state_dir, &s->repos[i], &s->store[i].behind);
+}
+
+void
+several_do(struct several *s, const struct several_task *t)
+{
+	struct round *r = round_new(t);
+	int64_t end = clock_monotonic_ms() + deadline_left(s->deadline);
+	int64_t enough = INT64_MAX;
+	/* Nor does one that says nothing keep those that were down from being
+	 * asked. */
+	int64_t patience = clock_monotonic_ms() + s->grace_ms;
+
+	if (r == NULL) {
+		no_round(s, t);
+		return;
+	}
+	(void)pthread_mutex_lock(&r->lock);
+	start_all(s, r, false);
+	for (;;) {
+		struct tally c = count(s, r);
+		int64_t now = clock_monotonic_ms(), until = end;
+
+		if (c.ok < s->required && c.unasked > 0 &&
+		    (c.ok + c.running < s->required || now >= patience)) {
+			start_all(s, r, true);
+			continue;
+		}
+		if (c.ok >= s->required && enough == INT64_MAX)
+			enough = now + s->grace_ms;
+		if (c.running == 0 || now >= sooner(enough, end))
+			break;
+		if (c.ok < s->required && c.unasked > 0)
+			until = patience;
+		wait_until(r, sooner(until, sooner(enough, end)));
+	}
+	take_words(s, r);
+	round_leave(r);
+}
+
+/* The next store to be asked, or s->n. */
+static size_t
+next_to_ask(const struct several *s, const struct round *r, int64_t now)
+{
+	size_t down = s->n;
+
+	for (size_t i = s->n; i-- > 0;) {
+		if (r->slot[i].started || s->store[i].busy)
+			continue;
+		if (behind_is_down(&s->store[i].behind, now))
+			down = i;
+	}
+	for (size_t i = 0; i < s->n; i++)
+		if (!r->slot[i].started && !s->store[i].busy &&
+		    !behind_is_down(&s->store[i].behind, now))
+			return i;
+	return down;
+}
+
+/* What may heal outweighs what will not; silence is the least to tell of. */
+static int
+weight(const struct several_store *x)
+{
+	if (x->word != SEVERAL_FAILED)
+		return 1;
+	return x->fail.kind == FAIL_TRANSIENT || x->fail.kind == FAIL_SPACE ? 3
+	                                                                    : 2;
+}
+
+/* 0 one has it, 1 all said no, -1 */
+static int
+verdict(const struct several *s, struct fail *f)
+{
+	const struct several_store *worst = NULL;
+
+	for (size_t i = 0; i < s->n; i++) {
+		const struct several_store *x = &s->store[i];
+
+		if (x->word == SEVERAL_DONE)
+			return 0;
+		if (x->word != SEVERAL_NO &&
+		    (worst == NULL || weight(x) > weight(worst)))
+			worst = x;
+	}
+	if (worst == NULL)
+		return 1;
+	*f = worst->fail;
+	return -1;
+}
+
+int
+several_ask(struct several *s, const struct several_task *t, struct fail *f)
+{
+	struct round *r = round_new(t);
+	int64_t end = clock_monotonic_ms() + deadline_left(s->deadline);
+	int64_t patience = 0;
+
+	if (r == NULL) {
+		no_round(s, t);
+		return verdict(s, f);
+	}
+	(void)pthread_mutex_lock(&r->lock);
+	for (;;) {
+		struct tally c = count(s, r);
+		size_t next = next_to_ask(s, r, clock_now());
+		int64_t now = clock_monotonic_ms();
+
+		if (c.ok > 0)
+			break;
+		if (next < s->n && (c.running == 0 || now >= patience)) {
+			start(s, r, next);
+			patience = now + s->grace_ms;
+			continue;
+		}
+		if (c.running == 0 || now >= end)
+			break;
+		wait_until(r, next < s->n ? sooner(patience, end) : end);
+	}
+	take_words(s, r);
+	round_leave(r);
+	return verdict(s, f);
+}
+
+size_t
+several_count(const struct several *s, enum several_word word)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->n; i++)
+		n += s->store[i].word == word;
+	return n;
+}
+
+bool
+several_is_quiet(const struct several *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->store[i].busy)
+			return false;
+	return true;
+}
+
+void
+several_end(struct several *s)
+{
+	int64_t now = clock_now();
+
+	for (size_t i = 0; i < s->n; i++) {
+		struct several_store *x = &s->store[i];
+		struct behind b = x->behind;
+
+		if (x->failed)
+			behind_failed(&b, x->last.cause, now);
+		else if (x->answered)
+			behind_answered(&b);
+		b.missed += x->missed;
+		if (memcmp(&b, &x->behind, sizeof b) != 0)
+			behind_save(s->state_dir, &s->repos[i], &b);
+		x->behind = b;
+	}
+}

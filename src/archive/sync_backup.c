@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* A backup from one store to another, its manifest last: see sync.h. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backup_note.h"
+#include "log.h"
+#include "sync_job.h"
+
+/* The objects of one backup in one store. */
+struct objects {
+	struct sync_object *list;
+	size_t n;
+	struct fail *f;
+};
+
+static int
+add_object(void *arg, const char *key, const struct store_info *info)
+{
+	struct objects *o = arg;
+	struct sync_object *more = reallocarray(
+	    o->list, o->n + 1, sizeof *more);
+
+	if (more == NULL)
+		return fail_errno(o->f, key, "memory");
+	o->list = more;
+	more[o->n].key = strdup(key);
+	if (more[o->n].key == NULL)
+		return fail_errno(o->f, key, "memory");
+	more[o->n++].size = info->size;
+	return 0;
+}
+
+static void
+objects_clear(struct objects *o)
+{
+	for (size_t i = 0; i < o->n; i++)
+		free(o->list[i].key);
+	free(o->list);
+}
+
+static int
+load(struct objects *o, struct repository *r, const char *id)
+{
+	char prefix[LAYOUT_KEY_MAX];
+
+	backup_key(&r->layout, id, "", prefix);
+	return store_list(r->store, prefix, add_object, o, o->f) == 0 ? 0 : -1;
+}
+
+static const struct sync_object *
+find(const struct objects *o, const char *key)
+{
+	for (size_t i = 0; i < o->n; i++)
+		if (strcmp(o->list[i].key, key) == 0)
+			return &o->list[i];
+	return NULL;
+}
+
+int
+sync_begins(struct syncing *x)
+{
+	for (size_t i = 0; i < x->n_backups && !x->args->dry_run; i++) {
+		const struct backup *b = &x->backups[i];
+		char key[LAYOUT_KEY_MAX];
+		struct fail why;
+		int rc;
+
+		backup_key(&x->from->repo->layout, b->id, "begin", key);
+		rc = carry_note(&x->carry, key, &why);
+		if (sync_settle(x, key, rc, &why) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/*
+ * All WAL that makes it consistent, as far as the other store has it, which
+ * finished it only when it had all.
+ */
+static bool
+has_its_wal(const struct syncing *x, const struct backup *b)
+{
+	uint32_t segsize = x->from->survey.index.id.segsize;
+	uint64_t first = b->info.start_lsn / segsize;
+	uint64_t last = (b->info.stop_lsn - 1) / segsize, next = first;
+
+	for (uint32_t tli = b->info.start_tli; tli <= b->info.stop_tli; tli++) {
+		const struct index_timeline *t = index_timeline(
+		    &x->from->survey.index, tli);
+
+		for (size_t i = 0; t != NULL && i < t->segments.n; i++) {
+			const struct index_object *o = &t->segments.list[i];
+			char key[LAYOUT_KEY_MAX];
+
+			if (o->segno < first || o->segno > last)
+				continue;
+			layout_wal(&x->to->repo->layout, &o->name, NULL, key);
+			if (!sync_place_has(x->to, key))
+				return false;
+			if (o->segno == next)
+				next++;
+		}
+	}
+	return next > last;
+}
+
+static const char *
+last_of(const char *key)
+{
+	return strrchr(key, '/') + 1;
+}
+
+/* Its packs, or its holds.  0 all are there, 1 not all, -1. */
+static int
+bring_some(struct syncing *x, const struct objects *from,
+    const struct objects *to, bool packs)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < from->n; i++) {
+		const struct sync_object *o = &from->list[i];
+		const struct sync_object *there = find(to, o->key);
+		const char *name = last_of(o->key);
+		struct fail why;
+		int one;
+
+		if (packs ? strncmp(name, "pack-", 5) != 0 ||
+		            strchr(name, '.') != NULL
+		          : !backup_is_hold(name))
+			continue;
+		if (there != NULL && there->size == o->size)
+			continue;
+		if (there != NULL)
+			one = fail_set(&why, FAIL_DAMAGED, o->key,
+			    "%s has another one of this name",
+			    x->to->repo->store->name);
+		else if (packs)
+			one = carry_object(&x->carry, o->key, o->size, &why);
+		else
+			one = carry_note(&x->carry, o->key, &why);
+		one = sync_settle(x, o->key, one, &why);
+		if (one < 0)
+			return -1;
+		if (one > 0)
+			rc = 1;
+		else if (packs)
+			x->out->bytes += o->size;
+	}
+	return rc;
+}
+
+/* The last object; who deletes an unfinished one may have been faster. */
+static int
+bring_manifest(
+    struct syncing *x, const struct backup *b, const struct objects *from)
+{
+	struct repository *to = x->to->repo;
+	const struct sync_object *o;
+	char key[LAYOUT_KEY_MAX];
+	struct fail why;
+	int rc;
+
+	backup_key(&to->layout, b->id, "manifest", key);
+	o = find(from, key);
+	if (o == NULL)
+		return 1;
+	rc = carry_object(&x->carry, key, o->size, &why);
+	if (rc >= 0) {
+		rc = backup_is_deleting(to, b->id, &why);
+		if (rc == 1)
+			rc = fail_set(&why, FAIL_TRANSIENT, key,
+			    "it was deleted while it was brought");
+	}
+	return sync_settle(x, key, rc, &why);
+}
+
+/* 0 it is there, 1 it is not, -1 give up */
+static int
+bring_backup(struct syncing *x, const struct backup *b)
+{
+	struct objects from = { .f = x->f }, to = { .f = x->f };
+	int rc = 1;
+
+	if (!has_its_wal(x, b)) {
+		log_error("not brought: backup %s: %s has not all its WAL yet",
+		    b->id, x->to->repo->store->name);
+		x->out->failed++;
+		(void)fail_set(x->f, FAIL_TRANSIENT, b->id,
+		    "%s has not all its WAL yet", x->to->repo->store->name);
+		return 1;
+	}
+	if (load(&from, x->from->repo, b->id) != 0 ||
+	    load(&to, x->to->repo, b->id) != 0)
+		rc = -1;
+	else
+		rc = bring_some(x, &from, &to, true);
+	if (rc == 0)
+		rc = bring_some(x, &from, &to, false);
+	if (rc == 0)
+		rc = bring_manifest(x, b, &from);
+	objects_clear(&from);
+	objects_clear(&to);
+	return rc;
+}
+
+int
+sync_backups(struct syncing *x)
+{
+	for (size_t i = 0; i < x->n_backups; i++) {
+		const struct backup *b = &x->backups[i];
+		int rc = x->args->dry_run ? 0 : bring_backup(x, b);
+
+		if (rc < 0)
+			return -1;
+		if (rc > 0)
+			continue;
+		x->out->backups++;
+		if (x->args->dry_run)
+			x->out->bytes += b->stored;
+		log_info("%s: backup %s: from=%s to=%s stored=%llu",
+		    x->args->dry_run ? "would bring" : "brought", b->id,
+		    x->from->repo->store->name, x->to->repo->store->name,
+		    (unsigned long long)b->stored);
+	}
+	return 0;
+}

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: PostgreSQL
+"""A repository in several stores at once."""
+
+import copy
+
+from .repository import Repository
+
+
+class SeveralStores(Repository):
+    """As Repository, in a directory for each of ``names``; ``sections`` hold more options.
+
+    A store whose section has a ``url`` is elsewhere.
+    """
+
+    def __init__(self, pg, names=("local", "offsite"), sections=None, **options):
+        self.names = names
+        self.sections = sections or {}
+        super().__init__(pg, **{"store": ", ".join(names), **options})
+
+    def place(self, name):
+        return self.directory / ("store" if name == "local" else name)
+
+    def configure(self, **options):
+        self.options.update(options)
+        lines = [f"{name} = {value}" for name, value in self.options.items() if value is not None]
+        text = [f"[cluster {self.cluster}]", *lines]
+        for name in self.names:
+            if "url" not in self.sections.get(name, {}):
+                self.place(name).mkdir(exist_ok=True)
+            section = {"url": f"file://{self.place(name)}", **self.sections.get(name, {})}
+            text += ["", f"[store {name}]", *(f"{k} = {v}" for k, v in section.items())]
+        self.config.write_text("\n".join([*text, ""]), encoding="utf-8")
+
+    def only(self, name):
+        """The same with this store's directory as its own, for what looks at objects."""
+        other = copy.copy(self)
+        other.store = self.place(name)
+        return other
+
+    def holders(self, wal):
+        """The names of the stores that have the object of a WAL file."""
+        return [name for name in self.names if self.only(name).object_path(wal).exists()]
