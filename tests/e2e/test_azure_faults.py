@@ -24,8 +24,9 @@ def test_a_push_is_one_put_and_a_fetch_is_one_get():
     s = Scripted()
     s.push()
     assert len(s.wal("PUT")) == 1 and len(s.wal("")) == 1, s.server.asked()
-    assert len(s.server.asked()) == 3, s.server.asked()
-    assert all(line.startswith("GET ") for line in s.server.asked()[:2]), s.server.asked()
+    # Before it, at most marker and identity are read.
+    before = s.server.asked()[:-1]
+    assert len(before) <= 2 and all(line.startswith("GET ") for line in before), before
     put = s.server.requests[-1].headers
     assert put["if-none-match"] == "*" and put["x-ms-blob-type"] == "BlockBlob", put
     assert re.fullmatch(r"SharedKey acc:[0-9A-Za-z+/]{43}=", put["authorization"]), put
