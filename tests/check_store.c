@@ -283,7 +283,7 @@ START_TEST(keys_may_hold_every_printable_character)
 	int each = is_slow() ? 16 : 1;
 
 	for (int c = ' ' + 1; c < 127; c += each) {
-		char key[64], chars[32] = "", text[8];
+		char key[64], chars[32] = "", text[16];
 
 		for (int i = c; i < c + each && i < 127; i++)
 			if (i != '/')

@@ -103,7 +103,10 @@ take_names(struct reading *r, struct wire_call *call)
 		call->at = 0;
 	}
 	if (call->type != WIRE_NAME)
-		return sftp_judge(&ask, call) == 0 ? -1 : -1;
+		return sftp_judge(&ask, call) < 0
+		    ? -1
+		    : fail_set(r->f, FAIL_TRANSIENT, r->s->store.url,
+		          "the server's answer to a listing is none");
 	for (uint32_t n = wire_u32(call); n > 0 && rc == 0; n--) {
 		const char *name = wire_bytes(call, &len);
 		struct sftp_attrs a;

@@ -192,7 +192,7 @@ make_dir(struct sftp_store *s, const char *key, struct fail *f)
 	wire_done(&call);
 	/* That it is there already is one failure of many. */
 	if (rc < 0) {
-		struct fail ignored;
+		struct fail ignored = { 0 };
 		struct sftp_ask again = { s, key, ask.what, &ignored };
 		int there = sftp_lstat(&again, &attrs);
 

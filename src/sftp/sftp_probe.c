@@ -188,7 +188,7 @@ static int
 attempt_probe(void *arg, struct fail *f)
 {
 	struct sftp_store *s = arg;
-	struct fail ignored;
+	struct fail ignored = { 0 };
 	int rc = write_probe(s, f);
 
 	if (rc == 1)

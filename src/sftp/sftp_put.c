@@ -250,7 +250,7 @@ remove_temp(struct sftp_put *p)
 {
 	struct wire_call call = { 0 };
 	char path[SFTP_PATH_MAX];
-	struct fail ignored;
+	struct fail ignored = { 0 };
 
 	if (!p->made || p->s->wire == NULL || wire_broken(p->s->wire) != NULL)
 		return;

@@ -80,7 +80,7 @@ make_environment(struct running *x)
 static void
 free_environment(char **env)
 {
-	for (size_t i = 0; env[i] != NULL && i < ENV_MAX - 1; i++)
+	for (size_t i = 0; i < ENV_MAX - 1 && env[i] != NULL; i++)
 		free(env[i]);
 	free(env);
 }

@@ -97,7 +97,7 @@ exec_probe(struct store *store, struct fail *f)
 {
 	static const char key[] = ".walvault-probe";
 	struct exec_store *s = (struct exec_store *)store;
-	struct fail ignored;
+	struct fail ignored = { 0 };
 	int rc = 0;
 
 	/* Another who probes may delete it between the two, but not always. */

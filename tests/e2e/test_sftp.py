@@ -363,7 +363,6 @@ def test_an_account_that_may_not_delete_can_archive():
     assert s.object().stat().st_nlink == 1, (result, s.files())
     assert s.object(1).stat().st_nlink == 2, "its writer may still be at it"
     s.fetch()
-    s.fetch()
 
 
 def test_a_full_disk_is_told_and_leaves_nothing():
