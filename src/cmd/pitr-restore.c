@@ -29,7 +29,7 @@ static const char about[] =
 static int
 list_all(struct restore_job *j, struct fail *f)
 {
-	struct store *stores[CONF_STORES_MAX];
+	struct store *stores[CONF_STORES_MAX] = { NULL };
 
 	for (size_t i = 0; i < j->setup.n; i++) {
 		snapshot_system(&j->setup.repos[i], &j->views[i]);
