@@ -97,18 +97,18 @@ def test_as_many_as_required_are_enough():
 
 
 def test_a_store_that_hangs_costs_one_grace_and_then_nothing():
-    _, repo, wal = several(required="any", grace="1500ms", timeout="30s")
+    _, repo, wal = several(required="any", grace="5s", timeout="60s")
     hung = HungStore(repo.place("local")).hang()
     begin = time.monotonic()
     result = push(repo, wal[0], env=hung.environment).expect(0)
     first = time.monotonic() - begin
     assert "archived without store local" in result.err, result
     assert "did not answer" in result.err, result
-    assert first >= 1.5, first
+    assert first >= 5, first
     begin = time.monotonic()
     result = push(repo, wal[1], env=hung.environment).expect(0)
     second = time.monotonic() - begin
-    assert second < 1.5, (first, second)
+    assert second < 5, (first, second)
     assert "it lacks 2 files" in result.err, result
     assert repo.holders(wal[1]) == ["offsite"]
 
