@@ -327,6 +327,7 @@ START_TEST(what_one_thread_leaves_out_the_others_leave_out)
 
 	ck_assert_int_eq(stream_write(put, content, SIZE, &f), 0);
 	(void)fails(&why);
+	ck_assert(mirror_can_spare(m));
 	ck_assert_int_eq(mirror_drop(m, 2, &why, &f), 0);
 	ck_assert_int_eq(stream_finish(put, &f), 0);
 	stream_free(put);
@@ -334,6 +335,7 @@ START_TEST(what_one_thread_leaves_out_the_others_leave_out)
 	assert_whole(1);
 	ck_assert_int_eq(mirror_drop(m, 1, &why, &f), 0);
 	ck_assert_int_eq(mirror_drop(m, 1, &why, &f), 0);
+	ck_assert(!mirror_can_spare(m));
 	ck_assert_int_eq(mirror_drop(m, 0, &why, &f), -1);
 	ck_assert(mirror_has(m, 0));
 	store_free(s);

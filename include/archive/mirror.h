@@ -36,6 +36,9 @@ void mirror_free(struct mirror *m);
 
 bool mirror_has(struct mirror *m, size_t i);
 
+/* Are there more than must remain? */
+bool mirror_can_spare(struct mirror *m);
+
 /*
  * Leave store i out because of why, which is logged.  0; -1 if too few would
  * remain: *f is why, then (it may be the same place).

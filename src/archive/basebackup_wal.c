@@ -8,9 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "basebackup_job.h"
+#include "basebackup_wait.h"
 #include "fork.h"
 #include "io.h"
 #include "log.h"
@@ -18,38 +17,6 @@
 #include "mem.h"
 #include "object.h"
 #include "push.h"
-#include "units.h"
-#include "waljoin.h"
-
-#define POLL_MS    100
-#define PATIENT_MS 5000
-#define REMIND_MS  60000
-
-/* What is in another store is copied from there by walvault sync: it is not
- * waited for as long. */
-#define LAG_MS 30000
-
-/* A wait for one segment after another, in one repository. */
-struct wait {
-	struct basebackup *b;
-	struct repository *repo; /* NULL: in all of them */
-	int64_t since_ms;        /* when it began to wait for this one */
-	bool over;               /* not the repository fails, but all of it */
-	struct deadline deadline;
-	int64_t told_ms; /* when the next word to the user is due */
-	struct waljoin join;
-};
-
-/* The timeline whose file holds segment segno on this line: where two meet in
- * one, the newer has a copy of all before the fork. */
-static uint32_t
-segment_tli(const struct timeline *t, uint64_t segno, uint32_t segsize)
-{
-	for (size_t i = 0; i < t->n; i++)
-		if (segno < t->ancestors[i].switch_lsn / segsize)
-			return t->ancestors[i].tli;
-	return t->tli;
-}
 
 static int
 unusable(const struct walname *name, const char *why, const char *what,
@@ -64,7 +31,8 @@ unusable(const struct walname *name, const char *why, const char *what,
 
 /* Read a whole segment back.  0, 1 it is not there, -1. */
 static int
-verify_segment(struct wait *w, const struct walname *name, struct fail *f)
+verify_segment(
+    struct basebackup_wait *w, const struct walname *name, struct fail *f)
 {
 	struct repository *r = w->repo;
 	struct object_seen *seen = malloc(sizeof *seen);
@@ -91,131 +59,6 @@ verify_segment(struct wait *w, const struct walname *name, struct fail *f)
 	}
 	free(seen);
 	return rc;
-}
-
-/* Say what the server knows about why nothing comes. */
-static void
-explain(struct basebackup *b, struct fail *f)
-{
-	struct conn_archiver a;
-	struct fail ignored;
-
-	if (b->conn == NULL || conn_archiver(b->conn, &a, &ignored) != 0) {
-		(void)fail_hint(f,
-		    "look at pg_stat_archiver and the server's "
-		    "log");
-	} else if (a.in_recovery) {
-		(void)fail_hint(f,
-		    "look at pg_stat_archiver on the primary; if it is idle, "
-		    "run there: SELECT pg_switch_wal()");
-	} else if (a.failing) {
-		(void)fail_hint(f,
-		    "archive_command fails: %s was the last to fail (%llu "
-		    "failures); the server's log says why",
-		    a.last_failed, (unsigned long long)a.failed_count);
-	} else {
-		(void)fail_hint(f,
-		    "the server last archived %s; does archive_command lead "
-		    "to this repository?",
-		    a.last_archived[0] != '\0' ? a.last_archived : "nothing");
-	}
-}
-
-static int
-timed_out(struct wait *w, const char *what, struct fail *f)
-{
-	char text[UNITS_TEXT];
-
-	units_format((uint64_t)w->b->args->archive_wait_ms, UNITS_MS, text);
-	(void)fail_set(f, FAIL_TRANSIENT, what,
-	    "it was not archived within %s (archive_wait)", text);
-	explain(w->b, f);
-	return -1;
-}
-
-static void
-remind(struct wait *w, const char *what)
-{
-	int64_t now = clock_monotonic_ms();
-
-	if (now < w->told_ms)
-		return;
-	w->told_ms = now + REMIND_MS;
-	log_info("waiting: %s: it is not archived yet%s", what,
-	    w->b->server.in_recovery
-	        ? "; if the primary is idle, run there: SELECT pg_switch_wal()"
-	        : "");
-}
-
-/* 1 it is there, 0, -1 */
-static int
-is_there(struct repository *r, const struct walname *name, struct fail *f)
-{
-	struct store_info info;
-	char key[LAYOUT_KEY_MAX];
-	int rc;
-
-	layout_wal(&r->layout, name, NULL, key);
-	rc = store_stat(r->store, key, &info, f);
-	return rc < 0 ? -1 : rc == 0;
-}
-
-/* Another store of this backup that has what this one lacks, or NULL. */
-static const struct store *
-who_has(struct wait *w, const struct walname *name)
-{
-	const struct basebackup_args *a = w->b->args;
-	struct fail ignored;
-
-	for (size_t i = 0; i < a->n_repos; i++)
-		if (&a->repos[i] != w->repo && mirror_has(w->b->mirror, i) &&
-		    is_there(&a->repos[i], name, &ignored) == 1)
-			return a->repos[i].store;
-	return NULL;
-}
-
-/* 0, or -1: others have it for long. */
-static int
-check_lag(struct wait *w, const struct walname *name, struct fail *f)
-{
-	const struct store *other;
-
-	if (w->repo == NULL || clock_monotonic_ms() - w->since_ms < LAG_MS)
-		return 0;
-	w->since_ms = clock_monotonic_ms();
-	other = who_has(w, name);
-	if (other == NULL)
-		return 0;
-	(void)fail_set(f, FAIL_TRANSIENT, name->text,
-	    "store %s has it, store %s does not", other->name,
-	    w->repo->store->name);
-	return fail_hint(f, "walvault sync copies what a store lacks");
-}
-
-/* A moment's pause, or the end of the wait.  0 or -1. */
-static int
-wait_more(struct wait *w, const struct walname *name, struct fail *f)
-{
-	struct timespec pause = { .tv_nsec = POLL_MS * 1000000L };
-
-	if (deadline_left(w->deadline) == 0)
-		return timed_out(w, name->text, f);
-	if (check_lag(w, name, f) != 0)
-		return -1;
-	remind(w, name->text);
-	(void)nanosleep(&pause, NULL);
-	w->over = basebackup_tick(w->b, f) != 0;
-	return w->over ? -1 : 0;
-}
-
-static void
-begin_wait(struct wait *w, struct basebackup *b, struct repository *r)
-{
-	*w = (struct wait){ .b = b,
-		.repo = r,
-		.deadline = deadline_in(b->args->archive_wait_ms),
-		.since_ms = clock_monotonic_ms(),
-		.told_ms = clock_monotonic_ms() + PATIENT_MS };
 }
 
 /*
@@ -259,14 +102,14 @@ is_archived(struct basebackup *b, const struct timeline *t, uint64_t segno,
 	struct walname name;
 	size_t n = 0;
 
-	walname_segment(segment_tli(t, segno, b->control.segsize), segno,
-	    b->control.segsize, &name);
+	walname_segment(basebackup_segment_tli(t, segno, b->control.segsize),
+	    segno, b->control.segsize, &name);
 	for (size_t i = 0; i < a->n_repos; i++) {
 		int rc;
 
 		if (!mirror_has(b->mirror, i))
 			continue;
-		rc = is_there(&a->repos[i], &name, f);
+		rc = basebackup_is_there(&a->repos[i], &name, f);
 		if (rc < 0 && mirror_drop(b->mirror, i, f, f) != 0)
 			return -1;
 		n += rc == 1;
@@ -286,7 +129,7 @@ basebackup_prove_archiving(struct basebackup *b, struct fail *f)
 	uint64_t segno = b->start_lsn / b->control.segsize;
 	struct timeline t;
 	struct walname name;
-	struct wait w;
+	struct basebackup_wait w;
 	struct buf file = { 0 };
 	int rc;
 
@@ -297,8 +140,9 @@ basebackup_prove_archiving(struct basebackup *b, struct fail *f)
 	buf_clear(&file);
 	if (local_line(b, b->control.tli, &t, f) != 0)
 		return -1;
-	begin_wait(&w, b, NULL);
-	walname_segment(segment_tli(&t, segno - 1, b->control.segsize),
+	basebackup_wait_begin(&w, b, NULL);
+	walname_segment(
+	    basebackup_segment_tli(&t, segno - 1, b->control.segsize),
 	    segno - 1, b->control.segsize, &name);
 	for (;;) {
 		rc = is_archived(b, &t, segno - 1, f);
@@ -306,7 +150,7 @@ basebackup_prove_archiving(struct basebackup *b, struct fail *f)
 			rc = is_archived(b, &t, segno, f);
 		if (rc < 0 || (rc == 1 && !is_failing(b)))
 			break;
-		if (wait_more(&w, &name, f) != 0) {
+		if (basebackup_wait_more(&w, &name, f) != 0) {
 			(void)fail_add(f, "archiving is not proven");
 			rc = -1;
 			break;
@@ -346,7 +190,7 @@ read_history(
  * archives it later: then it is shipped from here.
  */
 static void
-ship_history(struct wait *w, const struct walname *name)
+ship_history(struct basebackup_wait *w, const struct walname *name)
 {
 	struct basebackup *b = w->b;
 	struct repository copy = *w->repo;
@@ -372,7 +216,8 @@ ship_history(struct wait *w, const struct walname *name)
 
 /* The line that ends at tli, from the repository. */
 static int
-wait_line(struct wait *w, uint32_t tli, struct timeline *t, struct fail *f)
+wait_line(
+    struct basebackup_wait *w, uint32_t tli, struct timeline *t, struct fail *f)
 {
 	struct walname name;
 	bool shipped = false;
@@ -389,7 +234,7 @@ wait_line(struct wait *w, uint32_t tli, struct timeline *t, struct fail *f)
 		*t = (struct timeline){ .tli = tli };
 		if (!shipped)
 			ship_history(w, &name);
-		else if (wait_more(w, &name, f) != 0)
+		else if (basebackup_wait_more(w, &name, f) != 0)
 			return -1;
 		shipped = true;
 	}
@@ -397,7 +242,7 @@ wait_line(struct wait *w, uint32_t tli, struct timeline *t, struct fail *f)
 
 /* Timelines of a line that have a history have it in the repository, too. */
 static int
-wait_histories(struct wait *w, uint32_t start_tli, struct fail *f)
+wait_histories(struct basebackup_wait *w, uint32_t start_tli, struct fail *f)
 {
 	const struct timeline *line = &w->b->line;
 
@@ -437,7 +282,8 @@ stop_timeline(
 }
 
 static int
-wait_segments(struct wait *w, uint64_t start, uint64_t stop, struct fail *f)
+wait_segments(
+    struct basebackup_wait *w, uint64_t start, uint64_t stop, struct fail *f)
 {
 	struct basebackup *b = w->b;
 	uint32_t segsize = b->control.segsize;
@@ -446,13 +292,13 @@ wait_segments(struct wait *w, uint64_t start, uint64_t stop, struct fail *f)
 		struct walname name;
 		int rc;
 
-		walname_segment(
-		    segment_tli(&b->line, i, segsize), i, segsize, &name);
+		walname_segment(basebackup_segment_tli(&b->line, i, segsize), i,
+		    segsize, &name);
 		rc = verify_segment(w, &name, f);
 		if (rc < 0)
 			return -1;
 		if (rc == 1) {
-			if (wait_more(w, &name, f) != 0)
+			if (basebackup_wait_more(w, &name, f) != 0)
 				return -1;
 			continue;
 		}
@@ -468,7 +314,7 @@ wait_segments(struct wait *w, uint64_t start, uint64_t stop, struct fail *f)
 
 /* The whole way in one repository; fills b->line.  0 or -1. */
 static int
-wait_all(struct wait *w, uint32_t tli, struct fail *f)
+wait_all(struct basebackup_wait *w, uint32_t tli, struct fail *f)
 {
 	struct basebackup *b = w->b;
 	struct manifest_summary *s = &b->head.s;
@@ -491,7 +337,7 @@ int
 basebackup_wait_wal(struct basebackup *b, struct fail *f)
 {
 	const struct basebackup_args *a = b->args;
-	struct wait w;
+	struct basebackup_wait w;
 	uint32_t tli;
 
 	if (stop_timeline(b, b->head.s.start_tli, &tli, f) != 0)
@@ -499,7 +345,7 @@ basebackup_wait_wal(struct basebackup *b, struct fail *f)
 	for (size_t i = 0; i < a->n_repos; i++) {
 		if (!mirror_has(b->mirror, i))
 			continue;
-		begin_wait(&w, b, &a->repos[i]);
+		basebackup_wait_begin(&w, b, &a->repos[i]);
 		if (wait_all(&w, tli, f) != 0 &&
 		    (w.over || mirror_drop(b->mirror, i, f, f) != 0))
 			return -1;

@@ -52,6 +52,17 @@ mirror_has(struct mirror *m, size_t i)
 	return in;
 }
 
+bool
+mirror_can_spare(struct mirror *m)
+{
+	bool can;
+
+	(void)pthread_mutex_lock(&m->lock);
+	can = m->left > m->args.required;
+	(void)pthread_mutex_unlock(&m->lock);
+	return can;
+}
+
 int
 mirror_drop(struct mirror *m, size_t i, const struct fail *why, struct fail *f)
 {
