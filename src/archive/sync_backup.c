@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "backup_note.h"
+#include "backup_whole.h"
 #include "log.h"
 #include "sync_job.h"
 
@@ -176,6 +177,22 @@ bring_manifest(
 	return sync_settle(x, key, rc, &why);
 }
 
+/* A manifest goes nowhere without all its packs.  0, 1 they are not, -1 */
+static int
+check_whole(struct syncing *x, const struct backup *b)
+{
+	struct fail why;
+	int rc = backup_look_at(x->from->repo, b->id, &why);
+
+	if (rc >= 0)
+		return rc;
+	if (why.kind == FAIL_DAMAGED)
+		(void)fail_hint(&why,
+		    "walvault repair brings what the other store has; then "
+		    "sync again");
+	return sync_settle(x, b->id, -1, &why);
+}
+
 /* 0 it is there, 1 it is not, -1 give up */
 static int
 bring_backup(struct syncing *x, const struct backup *b)
@@ -195,6 +212,8 @@ bring_backup(struct syncing *x, const struct backup *b)
 	    load(&to, x->to->repo, b->id) != 0)
 		rc = -1;
 	else
+		rc = check_whole(x, b);
+	if (rc == 0)
 		rc = bring_some(x, &from, &to, true);
 	if (rc == 0)
 		rc = bring_some(x, &from, &to, false);

@@ -98,7 +98,10 @@ push_again(struct job *j, struct fail *f)
 		.spool_dir = conf_text(c, OPT_SPOOL_DIR, NULL),
 	};
 
-	if (push.pgdata == NULL || j->failed > 0 ||
+	char left_out[64];
+
+	conf_left_out(c, left_out, sizeof left_out);
+	if (push.pgdata == NULL || j->failed > 0 || left_out[0] != '\0' ||
 	    conf_text(c, OPT_FROM, NULL) != NULL ||
 	    conf_text(c, OPT_TO, NULL) != NULL)
 		return 0;

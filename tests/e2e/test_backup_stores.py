@@ -227,3 +227,54 @@ def test_expire_of_either_store_sees_the_lease_of_a_restore():
     for store in repo.stores():
         directory = store.system_directory() / "backup" / backup_id
         assert len(list(directory.glob("restore-*"))) == 1, directory
+
+
+# -- sync --
+
+
+def lose_second(repo):
+    """The second store's disk is replaced by an empty one, which is made ready."""
+    shutil.rmtree(repo.second)
+    repo.second.mkdir()
+    repo.walvault("init").expect(0)
+
+
+def test_sync_publishes_no_backup_of_which_a_pack_is_missing():
+    pg, repo = archiving()
+    backup_id = with_wal_behind(repo)
+    lose_second(repo)
+    local, second = repo.stores()
+    pack = local.system_directory() / "backup" / backup_id / "pack-000001"
+    away = pack.rename(repo.directory / "away")
+    result = repo.walvault("sync").expect(1)
+    assert "pack-000001" in result.err and "walvault repair" in result.err, result
+    assert published(second) == []
+    away.rename(pack)
+    repo.walvault("sync").expect(0)
+    assert published(second) == [backup_id]
+    pg.stop()
+    restored = restore_and_start(repo, "--store", "second")
+    assert restored.value("SELECT count(*) FROM t") == 5000
+    restored.stop()
+
+
+def test_sync_does_not_bring_back_what_expire_has_deleted():
+    pg, repo = archiving(keep_full=1)
+    pg.sql("ALTER SYSTEM SET wal_keep_size = '256MB'")
+    pg.reload()
+    with_wal_behind(repo)
+    backup_id = with_wal_behind(repo)
+    repo.walvault("expire").expect(0)
+    before = [store.objects() for store in repo.stores()]
+    local, _ = repo.stores()
+    kept = segments_of(local)
+    status = pg.data / "pg_wal/archive_status"
+    gone = [path.stem for path in status.glob("*.done") if len(path.stem) == 24 and path.stem < kept[0]]
+    assert gone and published(local) == [backup_id], (gone, kept)
+    repo.walvault("sync").expect(0)
+    assert [store.objects() for store in repo.stores()] == before
+    # But what should be there comes from pg_wal again, oldest first.
+    for store in repo.stores():
+        remove_from(store, *kept[-3:-1])
+    result = repo.walvault("sync").expect(0)
+    assert [store.objects() for store in repo.stores()] == before, result
