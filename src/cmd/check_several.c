@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Does one store lack what the others have?  See check_several.h. */
 #include <stdio.h>
+#include <string.h>
 
 #include "behind.h"
 #include "check_several.h"
@@ -153,6 +154,30 @@ check_archived(struct findings *found, const struct setup *s,
 	    archived, opened - lack, opened, required);
 }
 
+/* What is in stores of different repositories cannot be read as one. */
+static void
+check_same(struct findings *found, const struct setup *s,
+    const struct check_seen *seen)
+{
+	const struct repository *first = NULL;
+
+	for (size_t i = 0; i < s->n; i++) {
+		const struct repository *r = &s->repos[i];
+
+		if (!seen[i].opened)
+			continue;
+		if (first == NULL)
+			first = r;
+		if (strcmp(r->id, first->id) == 0)
+			continue;
+		findings_add(found, NAGIOS_CRITICAL, "repositories",
+		    "%s and %s are different repositories: no backup and no "
+		    "sync goes into both; make one of them anew, empty, by "
+		    "walvault init with all stores",
+		    first->store->url, r->store->url);
+	}
+}
+
 void
 check_several(struct findings *found, const struct setup *s,
     const struct check_seen *seen, const char *archived)
@@ -169,6 +194,7 @@ check_several(struct findings *found, const struct setup *s,
 			check_lag(found, s, seen, i);
 	}
 	check_archived(found, s, seen, archived);
+	check_same(found, s, seen);
 }
 
 void

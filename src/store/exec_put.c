@@ -134,15 +134,37 @@ set_aside(struct exec_put *p, struct fail *f)
 	return rc;
 }
 
+/*
+ * The new object did not come: the old one goes back under its name, for one
+ * that is damaged is an error to who asks for it, and none at all an answer.
+ */
+static void
+put_back(struct exec_put *p)
+{
+	struct store_attrs attrs = { .kind = STORE_NOTE };
+	struct store *s = &p->s->store;
+	struct fail ignored;
+	struct stream *copy = exec_put(s, p->key, &attrs, &ignored);
+
+	if (copy != NULL &&
+	    store_get(s, p->aside, 0, STORE_ALL, copy, &ignored) == 0)
+		(void)stream_finish(copy, &ignored);
+	stream_free(copy);
+}
+
 static int
 put_finish(struct stream *stream, struct fail *f)
 {
 	struct exec_put *p = (struct exec_put *)stream;
-	int rc = p->aside[0] != '\0' ? set_aside(p, f) : 0;
+	bool aside = p->aside[0] != '\0';
+	int rc = aside ? set_aside(p, f) : 0;
 
 	if (rc != 0)
 		return rc;
-	return p->s->single_writer ? put_alone(p, f) : run_put(p, f);
+	rc = p->s->single_writer ? put_alone(p, f) : run_put(p, f);
+	if (rc < 0 && aside)
+		put_back(p);
+	return rc;
 }
 
 static void

@@ -119,6 +119,8 @@ def test_two_stores_that_are_different_repositories_are_told_apart():
     failed = back_up(repo).expect(3)
     assert "it holds another repository" in failed.err, failed
     assert all(published(store) == [] for store in repo.stores())
+    found = repo.walvault("check").expect(2)
+    assert "are different repositories" in found.out, found
 
 
 def remove_from(repo, *names):

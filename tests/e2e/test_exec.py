@@ -150,6 +150,27 @@ def test_a_put_that_fails_is_no_success_and_existence_is_compared():
     k.asker.fetch(k.names[0]).expect(0)
 
 
+def test_a_damaged_object_stays_an_error_when_its_replacement_fails():
+    k = Kept()
+    k.push()
+    (path,) = (path for path in k.directory.rglob(k.names[0]) if path.is_file())
+    damaged = bytearray(path.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    path.chmod(0o600)
+    path.write_bytes(damaged)
+    # That of the new object fails, when the old one is out of the way.
+    failed = k.directory.with_name("failed")
+    k.behave(
+        f'case "$1 $2" in "put "*/{k.names[0]})\n'
+        f"[ -e {path} ] || [ -e {failed} ] || {{ touch {failed}; exit 1; }}\n;; esac"
+    )
+    k.push(status=1)
+    assert failed.exists() and path.read_bytes() == bytes(damaged)
+    k.asker.fetch(k.names[0]).expect(200)
+    k.push()
+    k.asker.fetch(k.names[0]).expect(0)
+
+
 def test_a_listing_without_its_end_is_none():
     k = Kept()
     k.push()
