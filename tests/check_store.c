@@ -732,6 +732,30 @@ START_TEST(a_damaged_object_is_set_aside_in_one_step)
 }
 END_TEST
 
+/* As large as a pack is in a store that puts it in parts. */
+START_TEST(a_damaged_object_of_many_parts_is_set_aside)
+{
+	size_t len = 2 * PART + 1000;
+	struct store *s = open_store();
+	uint8_t *damaged = malloc(len), *good = malloc(len);
+	uint64_t state = test_seed();
+	struct fail f = { 0 };
+
+	ck_assert(damaged != NULL && good != NULL);
+	fill_random(&state, damaged, len);
+	fill_random(&state, good, len);
+	ck_assert_int_eq(put_bytes(s, "parts/a", damaged, len, NULL, &f), 0);
+	if (put_bytes(s, "parts/a", good, len, "parts/a.damaged-1", &f) != 0)
+		ck_abort_msg("%s: %s", f.object, f.cause);
+	assert_object(s, "parts/a", good, len);
+	assert_object(s, "parts/a.damaged-1", damaged, len);
+	assert_listing(s, "parts/", "parts/a parts/a.damaged-1 ");
+	free(damaged);
+	free(good);
+	store_free(s);
+}
+END_TEST
+
 /* The name that it should go to is taken: nothing is lost. */
 START_TEST(nothing_set_aside_is_overwritten)
 {
@@ -848,6 +872,7 @@ main(void)
 	        a_listing_tells_sizes_and_times));
 	add_tests(s, "repair",
 	    TESTS(a_damaged_object_is_set_aside_in_one_step,
+	        a_damaged_object_of_many_parts_is_set_aside,
 	        nothing_set_aside_is_overwritten,
 	        an_object_of_another_process_can_be_settled));
 	add_tests(s, "place",

@@ -56,7 +56,11 @@ azure_put_copy(struct azure_put *p, char etag[RANGE_ETAG_MAX], struct fail *f);
 /* The body becomes the next block.  0 or -1. */
 int azure_put_block(struct azure_put *p, struct fail *f);
 
-/* Make an object of the blocks.  0, 1 the key is taken, -1. */
-int azure_put_commit(struct azure_put *p, struct fail *f);
+/*
+ * Make an object of the blocks, on a condition (a header and its value).  0, 1
+ * it does not hold, -1.
+ */
+int azure_put_commit(struct azure_put *p, const char *condition,
+    const char *value, struct fail *f);
 
 #endif

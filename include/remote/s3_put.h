@@ -40,7 +40,10 @@ int s3_put_copy(struct s3_put *p, struct fail *f);
 /* The body becomes the next part; the first begins the upload.  0 or -1. */
 int s3_put_part(struct s3_put *p, struct fail *f);
 
-/* Make an object of the parts.  0, 1 the key is taken, -1. */
+/*
+ * Make an object of the parts; what is under the key gives way if it was set
+ * aside.  0, 1 the key is taken, -1.
+ */
 int s3_put_complete(struct s3_put *p, struct fail *f);
 
 /* Forget the parts.  What fails here is swept later. */

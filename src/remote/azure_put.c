@@ -191,16 +191,19 @@ static int
 put_finish(struct stream *stream, struct fail *f)
 {
 	struct azure_put *p = (struct azure_put *)stream;
-	char etag[RANGE_ETAG_MAX];
+	const char *condition = "If-None-Match";
+	char etag[RANGE_ETAG_MAX] = "*";
 	int rc;
 
-	if (p->n_blocks > 0)
-		return azure_put_commit(p, f);
-	if (p->aside[0] == '\0')
-		return put_whole(p, "If-None-Match", "*", f);
-	rc = azure_put_copy(p, etag, f);
 	/* The damaged one gives way to ours, and no other. */
-	return rc != 0 ? rc : put_whole(p, "If-Match", etag, f);
+	if (p->aside[0] != '\0') {
+		condition = "If-Match";
+		rc = azure_put_copy(p, etag, f);
+		if (rc != 0)
+			return rc;
+	}
+	return p->n_blocks > 0 ? azure_put_commit(p, condition, etag, f)
+	                       : put_whole(p, condition, etag, f);
 }
 
 /* Blocks that nobody commits vanish by themselves. */

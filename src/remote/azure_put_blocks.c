@@ -82,9 +82,10 @@ list_blocks(const struct azure_put *p, struct buf *b)
 	return rc == 0 ? buf_append(b, end, sizeof end - 1) : -1;
 }
 
-/* The list becomes the object, if there is none. */
+/* The list becomes the object, on a condition. */
 static int
-commit_list(struct azure_put *p, const struct buf *list, struct fail *f)
+commit_list(struct azure_put *p, const struct buf *list, const char *condition,
+    const char *value, struct fail *f)
 {
 	struct azure_call c = { .azure = p->azure,
 		.method = "PUT",
@@ -101,7 +102,7 @@ commit_list(struct azure_put *p, const struct buf *list, struct fail *f)
 
 	md5_bytes(list->data, list->len, sum);
 	base64_text(sum, sizeof sum, text);
-	headers_add(&c.headers, "If-None-Match", "*");
+	headers_add(&c.headers, condition, "%s", value);
 	headers_add(&c.headers, "Content-MD5", "%s", text);
 	headers_add(&c.headers, "Content-Type", "application/xml");
 	headers_add(
@@ -119,7 +120,8 @@ commit_list(struct azure_put *p, const struct buf *list, struct fail *f)
 }
 
 int
-azure_put_commit(struct azure_put *p, struct fail *f)
+azure_put_commit(struct azure_put *p, const char *condition, const char *value,
+    struct fail *f)
 {
 	struct buf list = { 0 };
 	int rc = spool_len(p->body) > 0 ? azure_put_block(p, f) : 0;
@@ -127,7 +129,7 @@ azure_put_commit(struct azure_put *p, struct fail *f)
 	if (rc == 0 && list_blocks(p, &list) != 0)
 		rc = fail_set(f, FAIL_INTERNAL, p->key, "out of memory");
 	if (rc == 0)
-		rc = commit_list(p, &list, f);
+		rc = commit_list(p, &list, condition, value, f);
 	buf_clear(&list);
 	return rc == 0 ? azure_put_check_lock(p, p->key, f) : rc;
 }
@@ -155,7 +157,7 @@ read_object(struct azure_put *p, struct azure_put *copy,
 
 /*
  * By way of this host: a service copies only what a URL alone may read.  It
- * happens to damaged WAL, which is seldom and small.
+ * happens to what is damaged, which is seldom.
  */
 int
 azure_put_copy(struct azure_put *p, char etag[RANGE_ETAG_MAX], struct fail *f)

@@ -227,14 +227,15 @@ static int
 put_finish(struct stream *stream, struct fail *f)
 {
 	struct s3_put *p = (struct s3_put *)stream;
-	int rc;
+	bool aside = p->aside[0] != '\0';
+	int rc = aside ? copy_aside(p, f) : 0;
 
+	if (rc != 0)
+		return rc;
 	if (p->upload[0] != '\0')
 		return s3_put_complete(p, f);
-	if (p->aside[0] != '\0') {
-		rc = copy_aside(p, f);
-		return rc != 0 ? rc : put_whole(p, false, f);
-	}
+	if (aside)
+		return put_whole(p, false, f);
 	return p->s3->single_writer ? put_alone(p, f) : put_whole(p, true, f);
 }
 

@@ -242,11 +242,12 @@ s3_put_complete(struct s3_put *p, struct fail *f)
 		.query = query,
 		.check = check_complete };
 	struct buf body = { 0 };
+	bool replaces = p->aside[0] != '\0';
 	int rc = spool_len(p->body) > 0 ? s3_put_part(p, f) : 0;
 
 	/* Not every service looks at the condition of this request. */
 	if (rc == 0)
-		rc = s3_exists(p->s3, p->key, f);
+		rc = replaces ? 1 : s3_exists(p->s3, p->key, f);
 	if (rc <= 0)
 		return rc == 0 ? 1 : -1;
 	if (list_parts(p, &body) != 0) {
@@ -257,7 +258,7 @@ s3_put_complete(struct s3_put *p, struct fail *f)
 	c.body = body.data;
 	c.body_len = body.len;
 	headers_add(&c.headers, "Content-Type", "application/xml");
-	if (!p->s3->single_writer)
+	if (!p->s3->single_writer && !replaces)
 		headers_add(&c.headers, "If-None-Match", "*");
 	rc = s3_call(&c, f);
 	/* Gone, or there: an earlier try may have been a success. */
