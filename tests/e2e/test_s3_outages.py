@@ -39,6 +39,14 @@ def impatient(repo):
     repo.configure()
 
 
+def within_five(attempt):
+    """What it gives when the outage came in time: a program may have been faster."""
+    for _ in range(5):
+        if given := attempt():
+            return given
+    raise AssertionError("the outage came too late five times")
+
+
 def start_program(repo, name, *words):
     return subprocess.Popen(
         [program(name), *words],
@@ -63,10 +71,9 @@ def test_pushes_fail_within_their_budget_or_are_durable():
     assert not [key for key in bucket.keys() if "/wal/" in key]
     gateway.start()
     gateway.storm(up=0.4, down=0.3)
-    done, tries = set(), 0
+    done = set()
     while len(done) < len(names) or gateway.outages < 6:
         for name in names:
-            tries += 1
             if repo.walpush(f"pg_wal/{name}").expect((0, 1)).status == 0:
                 done.add(name)
                 # Through another gateway it is there at once, and whole.
@@ -76,7 +83,6 @@ def test_pushes_fail_within_their_budget_or_are_durable():
     repo.walvault("verify", "--wal").expect((0, 1))
     for name in names:
         Asker(repo, "recovery").fetch(name).expect(0)
-    assert tries > len(names)
 
 
 @time_limit(300)
@@ -88,30 +94,43 @@ def test_a_backup_goes_on_behind_an_outage_or_publishes_nothing():
         keys = [*bucket.keys(), *bucket.own.uploads("vault")]
         return [key for key in keys if bucket.prefix in key and "/pack-" in key]
 
-    words = ("--fast", "--jobs", "1", "--conninfo", pg.conninfo())
-    running = start_program(repo, "basebackup", *words)
-    wait_until(packs, "the first pack to be begun")
-    gateway.kill()
-    time.sleep(0.5)
-    gateway.start()
-    out, err = running.communicate(timeout=120)
-    assert running.returncode == 0, err
-    assert "trying again" in err, err
-    repo.walvault("verify", out.split()[0]).expect(0)
+    def begun():
+        """A backup that has begun to write packs."""
+        before = len(packs())
+        running = start_program(repo, "basebackup", "--fast", "--jobs", "1", "--conninfo", pg.conninfo())
+        wait_until(lambda: len(packs()) > before or running.poll() is not None, "its first pack")
+        return running
+
+    def hit():
+        """One that was still at it when the gateway went away for a while."""
+        running = begun()
+        gateway.kill()
+        time.sleep(0.5)
+        gateway.start()
+        out, err = running.communicate(timeout=120)
+        assert running.returncode == 0, err
+        return out.split()[0] if "trying again" in err else None
+
+    backup_id = within_five(hit)
+    repo.walvault("verify", backup_id).expect(0)
     # An outage that does not end in time.
-    before = packs()
     impatient(repo)
-    running = start_program(repo, "basebackup", *words)
-    wait_until(lambda: len(packs()) > len(before), "the second backup's first pack")
-    gateway.kill()
-    begin = time.monotonic()
-    out, err = running.communicate(timeout=120)
-    assert running.returncode == 1 and not out.strip(), (running.returncode, out, err)
-    assert time.monotonic() - begin < 30, err
-    assert len([key for key in bucket.keys() if key.endswith("/manifest")]) == 1
-    gateway.start()
+
+    def broken():
+        running = begun()
+        gateway.kill()
+        begin = time.monotonic()
+        out, err = running.communicate(timeout=120)
+        gateway.start()
+        if running.returncode == 0:
+            return None
+        assert running.returncode == 1 and not out.strip(), (running.returncode, out, err)
+        assert time.monotonic() - begin < 30, err
+        return err
+
+    complete = within_five(broken) and len([key for key in bucket.keys() if key.endswith("/manifest")])
     states = [b["state"] for b in repo.json("info")["systems"][0]["backups"]]
-    assert states.count("complete") == 1 and len(states) == 2, states
+    assert states.count("complete") == complete and len(states) == complete + 1, states
     take_backup(repo)
 
 
@@ -122,28 +141,43 @@ def test_a_restore_goes_on_behind_an_outage_or_leaves_nothing_that_starts():
     take_backup(repo)
     pg.archive_all()
     pg.destroy()
-    destination = new_data_directory()
 
-    def has_begun():
-        return destination.exists() and any(destination.rglob("PG_VERSION*"))
+    def begun():
+        destination = new_data_directory()
+        running = start_program(repo, "pitr-restore", "--bindir", pg.bin, destination)
 
-    running = start_program(repo, "pitr-restore", "--bindir", pg.bin, destination)
-    wait_until(has_begun, "the first files")
-    gateway.kill()
-    time.sleep(0.5)
-    gateway.start()
-    _, err = running.communicate(timeout=120)
-    assert running.returncode == 0 and "trying again" in err, err
+        def has_begun():
+            return destination.exists() and any(destination.rglob("PG_VERSION*"))
+
+        wait_until(lambda: has_begun() or running.poll() is not None, "the first files")
+        return running, destination
+
+    def hit():
+        """Was it still at it when the gateway went away for a while?"""
+        running, _ = begun()
+        gateway.kill()
+        time.sleep(0.5)
+        gateway.start()
+        _, err = running.communicate(timeout=120)
+        assert running.returncode == 0, err
+        return "trying again" in err
+
+    within_five(hit)
     # An outage that does not end in time.
     impatient(repo)
-    destination = new_data_directory()
-    running = start_program(repo, "pitr-restore", "--bindir", pg.bin, destination)
-    wait_until(has_begun, "the first files")
-    gateway.kill()
-    _, err = running.communicate(timeout=120)
-    assert running.returncode == 1, err
-    assert not (destination / "global/pg_control").exists(), err
-    gateway.start()
+
+    def broken():
+        running, destination = begun()
+        gateway.kill()
+        _, err = running.communicate(timeout=120)
+        gateway.start()
+        if running.returncode == 0:
+            return False
+        assert running.returncode == 1, err
+        assert not (destination / "global/pg_control").exists(), err
+        return True
+
+    within_five(broken)
     restored = restore_and_start(repo)
     assert restored.value("SELECT count(*) FROM t") == 48000
 
@@ -171,7 +205,8 @@ def test_a_recovery_waits_for_the_end_of_an_outage_and_never_promotes_in_it():
     restored.start(wait=False)
     assert restored.wait_exit(60) != 0, restored.log_tail()
     gateway.start()
-    gateway.storm(up=1.0, down=2.5)
+    # Never up for as long as all of it takes, and down for longer than a fetch waits.
+    gateway.storm(up=0.1, down=2.5)
     restored.start(wait=False)
     while not promotes(restored):
         assert (restored.data / "recovery.signal").exists(), restored.log_tail()
