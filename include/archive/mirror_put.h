@@ -24,11 +24,13 @@ struct mirror_lane {
 	struct mirror_put *put;
 	struct stream *out;
 	enum mirror_state state;
-	uint64_t taken; /* chunks */
-	bool busy;      /* in a call, with the chunk's bytes */
-	bool stop;      /* asked to end */
-	bool late;      /* held the writer up when it last looked */
-	int rc;         /* of finish, or -1 */
+	uint64_t taken;       /* chunks */
+	bool busy;            /* in a call, with the chunk's bytes */
+	bool stop;            /* asked to end */
+	bool late;            /* held the writer up when it last looked */
+	int rc;               /* of finish, or -1 */
+	uint8_t *held;        /* a chunk that a call keeps; NULL: none */
+	struct store *orphan; /* its store, if it was left behind */
 	struct fail fail;
 };
 

@@ -17,6 +17,8 @@ mirror_unuse(struct mirror_put *p)
 		free(p->ring[i].bytes);
 	(void)pthread_cond_destroy(&p->changed);
 	(void)pthread_mutex_destroy(&p->lock);
+	for (size_t i = 0; i < p->n; i++)
+		free(p->lanes[i].held);
 	free(p);
 }
 
@@ -58,6 +60,7 @@ mirror_lane_run(void *arg)
 	struct mirror_lane *l = arg;
 	struct mirror_put *p = l->put;
 	const struct mirror_chunk *c;
+	struct store *orphan;
 	int rc = 0;
 	bool whole;
 
@@ -73,6 +76,8 @@ mirror_lane_run(void *arg)
 	l->out = NULL;
 	l->rc = rc;
 	l->state = LANE_ENDED;
+	orphan = l->orphan;
 	mirror_unuse(p);
+	store_free(orphan);
 	return NULL;
 }

@@ -26,7 +26,7 @@ struct mirror_store {
 	struct store **stores;
 	size_t n;
 	int64_t *held_ms; /* how long each has held this thread up */
-	bool *behind;     /* its store is a left lane's: never to be freed */
+	bool *behind;     /* its store is that of a lane left behind */
 };
 
 /* -- the writer's side; all under the lock -- */
@@ -83,9 +83,11 @@ leave_out(
 		free(fresh);
 		return -1;
 	}
-	/* The old one is freed by nobody: the call may never return. */
-	if (l->busy)
+	/* The old one is the call's until that returns, if it ever does. */
+	if (l->busy) {
+		l->held = c->bytes;
 		c->bytes = fresh;
+	}
 	l->stop = true;
 	(void)pthread_cond_broadcast(&p->changed);
 	return 0;
@@ -229,8 +231,10 @@ put_free(struct stream *stream)
 	while (p->users > 1 && clock_monotonic_ms() < until)
 		wait_a_little(p);
 	for (size_t i = 0; i < p->n; i++)
-		if (p->lanes[i].state == LANE_RUNS)
+		if (p->lanes[i].state == LANE_RUNS) {
 			p->to->behind[i] = true;
+			p->lanes[i].orphan = p->to->stores[i];
+		}
 	mirror_unuse(p);
 }
 
