@@ -331,7 +331,10 @@ def suites_of_stores(directory):
     path = Path(directory) / "check_store"
     if not path.exists():
         return []
-    places = ("azurite", "ceph", "gcs", "swift", "sshd", "exec-directory", "exec-rclone")
+    places = ["azurite", "ceph", "gcs", "sshd", "exec-directory"]
+    # What else they show is of the services, not of our memory.
+    if not os.environ.get("WALVAULT_ASAN"):
+        places += ["swift", "exec-rclone"]
     return [UnitProgram(path, 900, service) for service in places]
 
 
