@@ -36,6 +36,13 @@ int repository_peek(struct repository *r, struct fail *f);
 /* Read the marker.  0, or -1 (FAIL_CONFIG if there is none). */
 int repository_open(struct repository *r, struct fail *f);
 
+/*
+ * Are two stores' repositories (opened, their systems settled) one, so that
+ * they can be read, and written, as one?  0, or -1 FAIL_CONFIG.
+ */
+int repository_same(
+    const struct repository *first, const struct repository *r, struct fail *f);
+
 /* The identity of r->layout's system.  0, 1 there is none, -1. */
 int
 repository_identity(struct repository *r, struct identity *out, struct fail *f);

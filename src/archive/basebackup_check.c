@@ -169,18 +169,18 @@ open_one(struct basebackup *b, struct repository *r, struct fail *f)
 		return -1;
 	if (b->repo.id[0] == '\0') {
 		b->repo = *r;
-		b->repo.store = NULL;
 		b->identity = id;
 		return 0;
 	}
-	if (strcmp(r->id, b->repo.id) == 0 &&
-	    id.segsize == b->identity.segsize && id.major == b->identity.major)
+	if (repository_same(&b->repo, r, f) != 0)
+		return -1;
+	if (id.segsize == b->identity.segsize && id.major == b->identity.major)
 		return 0;
-	(void)fail_set(f, FAIL_CONFIG, r->store->url,
-	    "it holds another repository than the stores before it");
-	return fail_hint(f,
-	    "let walvault init make an empty directory or prefix the same "
-	    "repository");
+	return fail_set(f, FAIL_CONFIG, r->store->url,
+	    "it knows the cluster as PostgreSQL %d with segments of %u bytes, "
+	    "store %s as %d with %u",
+	    id.major, id.segsize, b->repo.store->name, b->identity.major,
+	    b->identity.segsize);
 }
 
 int
@@ -200,9 +200,8 @@ basebackup_open(struct basebackup *b, struct fail *f)
 	    .patience_ms = a->max_lag_ms });
 	if (b->mirror == NULL)
 		return fail_errno(f, "backup", "memory");
-	if (basebackup_each(b, open_one, f) != 0)
-		return -1;
-	b->repo.store = mirror_open(b->mirror, f);
+	rc = basebackup_each(b, open_one, f);
+	b->repo.store = rc == 0 ? mirror_open(b->mirror, f) : NULL;
 	return b->repo.store != NULL ? 0 : -1;
 }
 

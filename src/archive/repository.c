@@ -105,6 +105,23 @@ repository_open(struct repository *r, struct fail *f)
 }
 
 int
+repository_same(
+    const struct repository *first, const struct repository *r, struct fail *f)
+{
+	if (strcmp(r->id, first->id) == 0 &&
+	    strcmp(r->layout.cluster, first->layout.cluster) == 0 &&
+	    r->layout.sysid == first->layout.sysid)
+		return 0;
+	(void)fail_set(f, FAIL_CONFIG, r->store->url,
+	    "it holds another repository or another cluster than store %s",
+	    first->store->name);
+	return fail_hint(f,
+	    "say which one is meant: --store %s; an empty store becomes part "
+	    "of the same repository by walvault init with all stores",
+	    r->store->name);
+}
+
+int
 repository_identity(struct repository *r, struct identity *out, struct fail *f)
 {
 	struct buf b = { 0 };

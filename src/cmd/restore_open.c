@@ -194,24 +194,6 @@ suggest_others(const struct restore_job *j, size_t failed, struct fail *f)
 	    conf_store_name(j->setup.conf, failed), list);
 }
 
-/* Stores that hold different histories cannot be read as one. */
-static int
-check_same(const struct restore_job *j, size_t i, struct fail *f)
-{
-	const struct repository *first = &j->setup.repos[0];
-	const struct repository *r = &j->setup.repos[i];
-
-	if (strcmp(r->id, first->id) == 0 &&
-	    strcmp(r->layout.cluster, first->layout.cluster) == 0 &&
-	    r->layout.sysid == first->layout.sysid)
-		return 0;
-	(void)fail_set(f, FAIL_CONFIG, r->store->url,
-	    "it holds another repository or another cluster than store %s",
-	    first->store->name);
-	return fail_hint(
-	    f, "say which one is meant: --store %s", r->store->name);
-}
-
 /* The newest of all: a store may lack what is new. */
 static void
 take_generation(struct restore_job *j)
@@ -232,7 +214,8 @@ restore_open_repository(struct restore_job *j, struct fail *f)
 	for (size_t i = 0; i < j->setup.n; i++)
 		if (open_one(j, i, f) != 0)
 			return suggest_others(j, i, f);
-		else if (check_same(j, i, f) != 0)
+		else if (repository_same(
+		             &j->setup.repos[0], &j->setup.repos[i], f) != 0)
 			return -1;
 	j->repo = j->setup.repos[0];
 	if (j->setup.n > 1)

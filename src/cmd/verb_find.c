@@ -255,17 +255,9 @@ static int
 open_one(struct setup *s, size_t i, struct everything *all, struct identity *id,
     struct fail *f)
 {
-	if (verb_open(s, i, id, f) != 0)
+	if (verb_open(s, i, id, f) != 0 ||
+	    repository_same(&s->repos[0], &s->repos[i], f) != 0)
 		return -1;
-	if (strcmp(s->repos[i].id, s->repos[0].id) != 0 ||
-	    s->repos[i].layout.sysid != s->repos[0].layout.sysid) {
-		(void)fail_set(f, FAIL_CONFIG, s->stores[i]->url,
-		    "it holds another repository or another cluster than "
-		    "store %s",
-		    s->stores[0]->name);
-		return fail_hint(f, "say which one is meant: --store %s",
-		    s->stores[i]->name);
-	}
 	snapshot_system(&s->repos[i], &all->views[i]);
 	all->n++;
 	return 0;
