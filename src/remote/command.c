@@ -3,37 +3,27 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "command.h"
+#include "leash.h"
 
-/* Its output into a pipe, itself into a group of its own.  The pipe or -1. */
+/* Its output into a pipe.  The pipe or -1. */
 static int
-start(const char *command, pid_t *pid)
+start(const char *command, struct leash *l)
 {
-	char sh[] = "sh", dash_c[] = "-c", *text = strdup(command);
+	char sh[] = "/bin/sh", dash_c[] = "-c", *text = strdup(command);
 	char *argv[] = { sh, dash_c, text, NULL };
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
 	int fd[2], error;
 
 	if (text == NULL || pipe2(fd, O_CLOEXEC) != 0) {
 		free(text);
 		return -1;
 	}
-	(void)posix_spawn_file_actions_init(&actions);
-	(void)posix_spawn_file_actions_adddup2(&actions, fd[1], 1);
-	(void)posix_spawnattr_init(&attributes);
-	(void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
-	error = posix_spawn(
-	    pid, "/bin/sh", &actions, &attributes, argv, environ);
-	(void)posix_spawn_file_actions_destroy(&actions);
-	(void)posix_spawnattr_destroy(&attributes);
+	error = leash_start(l, argv, environ, (const int[]){ -1, fd[1], -1 });
 	free(text);
 	(void)close(fd[1]);
 	if (error == 0)
@@ -78,8 +68,8 @@ int
 command_run(const char *what, const char *command, struct deadline end,
     size_t max, struct buf *out, struct fail *f)
 {
-	pid_t pid;
-	int fd = start(command, &pid), status = 0, rc;
+	struct leash leash;
+	int fd = start(command, &leash), status = 0, rc;
 
 	if (fd < 0)
 		return fail_errno(f, what, "cannot be started");
@@ -87,13 +77,21 @@ command_run(const char *what, const char *command, struct deadline end,
 	if (rc != 0) {
 		(void)fail_errno(f, what, "no answer");
 		f->kind = FAIL_TRANSIENT;
-		(void)kill(-pid, SIGKILL);
+		(void)leash_kill(&leash);
 	}
 	(void)close(fd);
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
 	if (rc != 0)
 		return -1;
+	/* One that closed its output may still run. */
+	while (waitpid(leash.pid, &status, WNOHANG) == 0) {
+		if (deadline_left(end) == 0) {
+			(void)leash_kill(&leash);
+			return fail_set(f, FAIL_TRANSIENT, what,
+			    "it printed, but did not end in time");
+		}
+		(void)poll(NULL, 0, 1);
+	}
+	leash_release(&leash);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
 	(void)fail_set(f, FAIL_DENIED, what, "it ended with status %d",

@@ -3,8 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +12,7 @@
 
 #include "exec_run.h"
 #include "io.h"
+#include "leash.h"
 #include "log.h"
 
 #define PRINTED_MAX ((size_t)256 * 1024 * 1024)
@@ -23,7 +22,7 @@
 
 struct running {
 	struct exec_run *r;
-	pid_t pid;
+	struct leash leash;
 	int out, err; /* its pipes, -1 when they are at their end */
 	struct deadline end;
 	char words[WORDS_MAX + 1]; /* the end of its standard error */
@@ -85,7 +84,7 @@ free_environment(char **env)
 	free(env);
 }
 
-/* posix_spawn takes no const, and changes nothing. */
+/* Arguments are no const, and nobody changes them. */
 static char *
 word(const char *text)
 {
@@ -97,33 +96,21 @@ word(const char *text)
 	return u.to;
 }
 
-/* In a group of its own, with three descriptors and no more.  0 or errno. */
+/* With three descriptors and no more.  0 or errno. */
 static int
-spawn(struct running *x, int in, int out, int err)
+spawn(struct running *x, const int fd[3])
 {
 	const struct exec_run *r = x->r;
 	char *script = NULL, **env = make_environment(x);
-	char *argv[10] = { word("sh"), word("-c"), NULL, word("walvault"),
+	char *argv[10] = { word("/bin/sh"), word("-c"), NULL, word("walvault"),
 		word(r->verb) };
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
 	int n = 5, error = ENOMEM;
 
 	if (env != NULL && asprintf(&script, "%s \"$@\"", r->s->command) >= 0) {
 		argv[2] = script;
 		for (int i = 0; i < 4 && r->args[i] != NULL; i++)
 			argv[n++] = word(r->args[i]);
-		(void)posix_spawn_file_actions_init(&actions);
-		(void)posix_spawn_file_actions_adddup2(&actions, in, 0);
-		(void)posix_spawn_file_actions_adddup2(&actions, out, 1);
-		(void)posix_spawn_file_actions_adddup2(&actions, err, 2);
-		(void)posix_spawnattr_init(&attributes);
-		(void)posix_spawnattr_setflags(
-		    &attributes, POSIX_SPAWN_SETPGROUP);
-		error = posix_spawn(
-		    &x->pid, "/bin/sh", &actions, &attributes, argv, env);
-		(void)posix_spawn_file_actions_destroy(&actions);
-		(void)posix_spawnattr_destroy(&attributes);
+		error = leash_start(&x->leash, argv, env, fd);
 	}
 	free(script);
 	if (env != NULL)
@@ -151,7 +138,7 @@ start(struct running *x, struct fail *f)
 	    pipe2(fd + 3, O_CLOEXEC) != 0)
 		error = errno;
 	if (error == 0)
-		error = spawn(x, fd[0], fd[2], fd[4]);
+		error = spawn(x, (const int[]){ fd[0], fd[2], fd[4] });
 	if (error != 0) {
 		close_all(fd, 5);
 		return failed(x->r, FAIL_TRANSIENT, strerror(error), f);
@@ -217,7 +204,8 @@ static void
 look(struct running *x)
 {
 	if (!x->ended)
-		x->ended = waitpid(x->pid, &x->status, WNOHANG) == x->pid;
+		x->ended = waitpid(x->leash.pid, &x->status, WNOHANG) ==
+		    x->leash.pid;
 }
 
 /*
@@ -256,10 +244,9 @@ reap(struct running *x)
 			(void)poll(NULL, 0, 1);
 	}
 	if (x->ended)
-		return;
-	(void)kill(-x->pid, SIGKILL);
-	while (waitpid(x->pid, &x->status, 0) < 0 && errno == EINTR)
-		;
+		leash_release(&x->leash);
+	else
+		x->status = leash_kill(&x->leash);
 }
 
 /* On one line. */
