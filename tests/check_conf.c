@@ -455,6 +455,99 @@ START_TEST(a_store_must_have_a_place)
 }
 END_TEST
 
+static void
+assert_hint(const struct run *run, const char *words)
+{
+	struct fail f;
+
+	ck_assert_ptr_null(try_load(run, &f));
+	ck_assert_msg(
+	    strstr(f.hint, words) != NULL, "'%s' has no '%s'", f.hint, words);
+}
+
+START_TEST(an_unknown_store_is_told_what_there_is)
+{
+	struct run run = { .command = CMD_WALPUSH,
+		.file = SHORTEST "[store offsite]\nurl = s3://bucket/x\n",
+		.arguments = { "--store", "offside" } };
+
+	assert_refused(&run, "--store", "local, offsite");
+	assert_hint(&run, "s3://BUCKET/PREFIX");
+	assert_hint(&run, "exec:COMMAND");
+	run.arguments[1] = "/var/backups";
+	assert_hint(&run, "file:///var/backups");
+	run.file = "[cluster main]\nstore = here\n[store here]\n";
+	run.arguments[0] = NULL;
+	assert_refused(&run, ":2", "does not say where");
+	run.file = NULL;
+	assert_hint(&run, "sftp://USER@HOST/PATH");
+}
+END_TEST
+
+/* Who asks for a lock is not to believe that there is one. */
+START_TEST(an_option_of_another_kind_of_store_is_refused)
+{
+	struct run run = { .command = CMD_WALPUSH,
+		.file = SHORTEST "lock_mode = COMPLIANCE\n" };
+	struct conf *c;
+
+	assert_refused(&run, ":7", "lock-mode is an option of other stores");
+	assert_refused(&run, ":7", "s3 azure gs");
+	assert_refused(&run, ":7", "file:///var/backups/walvault");
+	/* Also of a store that this run does not use. */
+	run.file = SHORTEST "[store x]\nknown_hosts = /x\nurl = s3://b/x\n";
+	assert_refused(&run, ":8", "(sftp)");
+	run.file = SHORTEST;
+	run.environment[0] = "WALVAULT_STORE_LOCAL_REGION=here";
+	assert_refused(&run, "WALVAULT_STORE_LOCAL_REGION", "(s3)");
+	run.environment[1] = "WALVAULT_STORE_LOCAL_URL=s3://bucket/x";
+	c = load(&run);
+	ck_assert_str_eq(conf_store_text(c, 0, OPT_REGION, NULL), "here");
+	conf_free(c);
+}
+END_TEST
+
+START_TEST(a_url_leads_to_the_section_that_has_it)
+{
+	struct run run = { .command = CMD_WALPUSH,
+		.file = SHORTEST "[store offsite]\nurl = s3://bucket/x\n"
+		                 "region = here\n",
+		.arguments = { "--store", "s3://bucket/x" } };
+	struct conf *c = load(&run);
+
+	ck_assert_str_eq(conf_store_name(c, 0), "offsite");
+	ck_assert_str_eq(conf_store_text(c, 0, OPT_REGION, NULL), "here");
+	conf_free(c);
+	run.arguments[1] = "offsite,s3://bucket/x";
+	assert_refused(&run, "--store", "twice");
+	run.arguments[1] = "s3://bucket/y";
+	c = load(&run);
+	ck_assert_str_eq(conf_store_name(c, 0), "s3://bucket/y");
+	ck_assert_ptr_null(conf_store_text(c, 0, OPT_REGION, NULL));
+	conf_free(c);
+}
+END_TEST
+
+#define TWO_OF_ONE_URL "[store a]\nurl = s3://b/x\n[store b]\nurl = s3://b/x\n"
+
+START_TEST(a_url_of_two_sections_must_not_be_a_choice)
+{
+	struct run run = { .command = CMD_WALPUSH,
+		.file = TWO_OF_ONE_URL "region = here\n",
+		.arguments = { "--store", "s3://b/x" } };
+
+	assert_refused(&run, "--store", "a and b");
+	assert_hint(&run, "name of one");
+	run.file = TWO_OF_ONE_URL;
+	conf_free(load(&run));
+	/* What only expire reads is nothing to walpush. */
+	run.file = TWO_OF_ONE_URL "keep_full = 3\n";
+	conf_free(load(&run));
+	run.command = CMD_EXPIRE;
+	assert_refused(&run, "--store", "a and b");
+}
+END_TEST
+
 /* 64 bytes, one more than a name may have. */
 #define EIGHT     "abcdefgh"
 #define LONG_NAME EIGHT EIGHT EIGHT EIGHT EIGHT EIGHT EIGHT EIGHT
@@ -641,12 +734,16 @@ main(void)
 	        stores_are_a_list_in_its_order,
 	        required_is_all_any_or_a_number_of_the_stores,
 	        a_reader_may_name_fewer_stores_than_are_required,
+	        a_url_leads_to_the_section_that_has_it,
 	        a_store_may_have_its_own_rules_of_retention,
 	        a_stores_name_is_found_in_a_variables_name,
 	        an_unknown_variable_is_a_warning, two_dashes_end_the_options));
 	add_tests(s, "refusals",
 	    TESTS(a_bad_line_is_named_by_file_and_number,
 	        a_bad_argument_names_its_option, a_store_must_have_a_place,
+	        an_unknown_store_is_told_what_there_is,
+	        an_option_of_another_kind_of_store_is_refused,
+	        a_url_of_two_sections_must_not_be_a_choice,
 	        a_clusters_name_is_checked_wherever_it_comes_from,
 	        a_named_file_must_exist));
 	add_tests(s, "files",

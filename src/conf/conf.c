@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "conf.h"
+#include "schemes.h"
 #include "settings.h"
 
 struct conf {
@@ -53,31 +54,33 @@ choose_cluster(struct conf *c, struct fail *f)
 	return 0;
 }
 
-static bool
-is_url(const char *text)
-{
-	return strstr(text, "://") != NULL || strncmp(text, "exec:", 5) == 0;
-}
-
-/* A store must be a URL or have one. */
+/*
+ * A store must be a URL or have one.  Where a section has the URL, it is that
+ * store, with all that is said of it.
+ */
 static int
 use_store(struct conf *c, const char *name, const char *origin, struct fail *f)
 {
 	if (c->n_used == CONF_STORES_MAX)
 		return fail_set(f, FAIL_CONFIG, origin, "more than %d stores",
 		    CONF_STORES_MAX);
+	if (schemes_is_url(name)) {
+		const char *section = NULL;
+
+		if (schemes_section(
+		        &c->said, c->command, name, origin, &section, f) < 0)
+			return -1;
+		name = section != NULL ? section : name;
+	}
 	for (size_t i = 0; i < c->n_used; i++)
 		if (strcmp(c->used[i], name) == 0)
 			return fail_set(f, FAIL_CONFIG, origin,
 			    "store '%s' is named twice", name);
 	c->used[c->n_used++] = name;
-	if (is_url(name) || conf_store_text(c, c->n_used - 1, OPT_URL, NULL))
+	if (schemes_is_url(name) ||
+	    conf_store_text(c, c->n_used - 1, OPT_URL, NULL))
 		return 0;
-	(void)fail_set(f, FAIL_CONFIG, origin, "store '%s' has no url", name);
-	if (name[0] == '/')
-		return fail_hint(f, "a directory is written file://%s", name);
-	return fail_hint(
-	    f, "add [store %s] with url = file:///absolute/path", name);
+	return schemes_no_url(&c->said, name, origin, f);
 }
 
 static int
@@ -89,8 +92,7 @@ choose_stores(struct conf *c, struct fail *f)
 	if (list == NULL) {
 		(void)fail_set(f, FAIL_CONFIG, c->cluster, "no store is set");
 		return fail_hint(f,
-		    "give --store file:///absolute/path, or store = NAME in "
-		    "%s",
+		    "give --store URL, or store = NAME in %s: " SCHEMES_FORMS,
 		    CONF_DEFAULT_FILE);
 	}
 	c->stores = strdup(list);
@@ -155,7 +157,9 @@ load(struct conf *c, const struct conf_args *args, struct fail *f)
 	    settings_read_environment(&c->said, args->environment, f) != 0 ||
 	    choose_cluster(c, f) != 0)
 		return -1;
-	return choose_stores(c, f) == 0 ? check_required(c, f) : -1;
+	if (schemes_check(&c->said, f) != 0 || choose_stores(c, f) != 0)
+		return -1;
+	return check_required(c, f);
 }
 
 struct conf *
@@ -325,7 +329,7 @@ conf_store_text(
 {
 	const char *name = c->used[store];
 
-	if (id == OPT_URL && is_url(name)) {
+	if (id == OPT_URL && schemes_is_url(name)) {
 		if (origin != NULL)
 			(void)conf_text(c, OPT_STORE, origin);
 		return name;

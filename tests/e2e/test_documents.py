@@ -128,29 +128,71 @@ def said_ranges():
                     yield f"WALVAULT_{store}{name}", low, high
 
 
+# An option is taken in a store of its kind alone.
+KINDS = {
+    "COMMAND_TIMEOUT": "exec:command",
+    **dict.fromkeys(("DIR_MODE", "FILE_MODE"), "file:///store"),
+}
+
+
 def test_the_ranges_in_the_manuals_are_those_that_programs_enforce():
     sample = source("conf.d/minimal.conf")
     seen = set()
     for variable, low, high in said_ranges():
         seen.add(variable)
-        result = run_program(
-            program("walvault"), "config", "--config", sample, env={variable: "0"}
-        ).expect(3)
+        kind = KINDS.get(variable.removeprefix("WALVAULT_STORE_LOCAL_"), "s3://bucket/prefix")
+        words = [program("walvault"), "config", "--config", sample]
+        given = {"WALVAULT_STORE_LOCAL_URL": kind}
+        result = run_program(*words, env={**given, variable: "0"}).expect(3)
         assert f" from {low} to {high}" in result.err, result
         for value in (low, high):
-            run_program(
-                program("walvault"), "config", "--config", sample, env={variable: value}
-            ).expect(0)
+            run_program(*words, env={**given, variable: value}).expect(0)
     assert len(seen) >= 23, seen
 
 
-def table(config):
-    """(kind of section, option) -> (value, origin), as ``walvault config`` has it."""
-    result = run_program(program("walvault"), "config", "--json", "--config", config).expect(0)
-    return {
-        (line["section"].strip("[]").split()[0], line["option"]): (line["value"], line["origin"])
-        for line in result.json()["options"]
+URLS = {
+    **{"file": "file:///store", "s3": "s3://bucket/x", "azure": "azure://bucket/x"},
+    **{"gs": "gs://bucket/x", "sftp": "sftp://user@host/x", "exec": "exec:command"},
+}
+
+
+def test_the_manual_says_which_options_each_kind_of_store_takes():
+    [lines] = [
+        lines
+        for (_, sub), lines in sections("walvault.conf.5").items()
+        if sub == "[store NAME]"
+    ]
+    described = {
+        match[1]: {word for line in words.splitlines() for word in line.split()[1:]} - {","}
+        for match, words in items(lines[: lines.index(".It Li url")], r"\.It of Li (\w+)")
     }
+    assert described.keys() == URLS.keys()
+    written = re.sub(r"(?m)^url = .*\n", "", text_of("conf.d/reference.conf"))
+    stores = written[written.index("[store ") :]
+    samples = dict(re.findall(r"(?m)^#?(\w+) = (.*)$", stores))
+    config = new_directory("kind") / "walvault.conf"
+    words = [program("walvault"), "config", "--config", config]
+    for kind, url in URLS.items():
+        section = f"[cluster main]\nstore = one\n[store one]\nurl = {url}\n"
+        for option, sample in samples.items():
+            config.write_text(f"{section}{option} = {sample}\n", encoding="ascii")
+            result = run_program(*words)
+            refused = f"{config}:5: {option.replace('_', '-')} is an option of other stores"
+            assert (refused in result.err) == (option not in described[kind]), (kind, result)
+
+
+def table(config):
+    """(kind of section, option) -> (value, origin), as ``walvault config`` has it.
+
+    Of several stores the one that says something of the option counts.
+    """
+    result = run_program(program("walvault"), "config", "--json", "--config", config).expect(0)
+    found = {}
+    for line in result.json()["options"]:
+        key = line["section"].strip("[]").split()[0], line["option"]
+        if key not in found or line["origin"] != "default":
+            found[key] = line["value"], line["origin"]
+    return found
 
 
 def test_the_manual_of_the_configuration_file_has_every_option_with_its_default():
@@ -179,8 +221,13 @@ def test_the_reference_sample_loads_and_shows_exactly_the_option_table():
     directory = new_directory("conf")
     everything = directory / "everything.conf"
     # "#key = value" is a setting with its default; "# Words" is a comment.
-    everything.write_text(re.sub(r"(?m)^#(\w+ = )", r"\1", written), encoding="utf-8")
-    keys = re.findall(r"(?m)^#?(\w+) = ", written)
+    stores = re.findall(r"(?m)^\[store (\w+)\]$", written)
+    all_said = re.sub(r"(?m)^#(\w+ = )", r"\1", written)
+    all_said = re.sub(r"(?m)^store = .*$", f"store = {', '.join(stores)}", all_said)
+    everything.write_text(all_said, encoding="utf-8")
+    # Each store has its own url.
+    assert len(re.findall(r"(?m)^url = ", written)) == len(stores)
+    keys = re.findall(r"(?m)^#?(\w+) = ", re.sub(r"(?m)^url = (?!file).*\n", "", written))
     as_written = table(source("conf.d/reference.conf"))
     defaults = table(source("conf.d/minimal.conf"))
     shown = table(everything)
