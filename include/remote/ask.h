@@ -28,8 +28,12 @@ int ask(struct http *h, struct ask *r, struct fail *f);
 /* Also of a request that failed; what was answered is overwritten. */
 void ask_clear(struct ask *r);
 
-/* A token in a file, without what is white around it.  0 or -1. */
-int ask_read_token(const char *path, char *out, size_t cap, struct fail *f);
+/*
+ * A token in a file, without what is white around it; named is the option or
+ * variable that names the file, for hints.  0 or -1.
+ */
+int ask_read_token(
+    const char *named, const char *path, char *out, size_t cap, struct fail *f);
 
 /* Would nobody on the way read what is sent to this URL? */
 bool ask_is_private(const char *url);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "secret.h"
 #include "setup.h"
 
 #define HELP_COLUMN 30
@@ -114,6 +115,27 @@ setup_store_args(struct setup *s, size_t i, struct store_args *args)
 	};
 }
 
+/* As ssh does of a key: each time, until somebody sets it right. */
+static void
+warn_of_secrets(const struct conf *c, size_t store)
+{
+	static const enum option_id files[] = { OPT_SECRET_KEY_FILE,
+		OPT_CREDENTIALS_FILE, OPT_SAS_TOKEN_FILE, OPT_SSE_KEY_FILE,
+		OPT_IDENTITY_FILE, OPT_PASSPHRASE_FILE };
+
+	for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+		const char *path = conf_store_text(c, store, files[i], NULL);
+		mode_t mode;
+
+		if (path != NULL && secret_is_exposed(path, &mode))
+			log_warning("store %s: %s: others may read or change "
+			            "it (mode %04o), and it is a secret (hint: "
+			            "chmod 600 %s)",
+			    conf_store_name(c, store), path, (unsigned)mode,
+			    path);
+	}
+}
+
 int
 setup_stores(struct setup *s, struct fail *f)
 {
@@ -121,6 +143,7 @@ setup_stores(struct setup *s, struct fail *f)
 		struct store_args args;
 
 		setup_store_args(s, i, &args);
+		warn_of_secrets(s->conf, i);
 		s->stores[i] = store_open(&args, f);
 		if (s->stores[i] == NULL)
 			return -1;

@@ -111,6 +111,12 @@ schemes_check(const struct settings *s, struct fail *f)
 		    "%s is an option of other stores (%s): store '%s' is %s",
 		    x->option->name, schemes_of(x->option->id), x->section,
 		    url->value);
+		if (x->option->id == OPT_SSE &&
+		    has_word(BUCKETS, url->value, strcspn(url->value, ":")))
+			return fail_hint(f,
+			    "take it out: Google and Azure encrypt everything, "
+			    "with a key of yours if the bucket has one by "
+			    "default");
 		return fail_hint(f,
 		    "take it out: that store would ignore it. Or is the url "
 		    "(%s) the wrong one?",

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Requests for credentials: see ask.h. */
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "ask.h"
-#include "io.h"
 #include "keyed.h"
+#include "secret.h"
 
 struct http_options
 ask_options(struct deadline deadline)
@@ -93,13 +92,12 @@ ask_clear(struct ask *r)
 }
 
 int
-ask_read_token(const char *path, char *out, size_t cap, struct fail *f)
+ask_read_token(
+    const char *named, const char *path, char *out, size_t cap, struct fail *f)
 {
 	struct buf b = { 0 };
-	int rc = io_read_file(AT_FDCWD, path, cap - 1, &b, f);
+	int rc = secret_read(named, path, cap - 1, &b, f);
 
-	if (rc == 1)
-		rc = fail_set(f, FAIL_CONFIG, path, "no such file");
 	if (rc == 0) {
 		while (b.len > 0 && b.data[b.len - 1] <= ' ')
 			b.len--;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* The chain of sources, and the nearest of them: see aws.h. */
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,9 +7,9 @@
 
 #include "ask.h"
 #include "aws_source.h"
-#include "io.h"
 #include "keyed.h"
 #include "log.h"
+#include "secret.h"
 
 /* Others are asked for so long before these end, if there are others. */
 #define EARLY_S 300
@@ -44,24 +43,20 @@ read_secret(const char *path, char *out, size_t cap, struct fail *f)
 {
 	struct buf b = { 0 };
 	size_t len;
-	int rc = io_read_file(AT_FDCWD, path, 4096, &b, f);
+	int rc = secret_read("secret_key_file", path, 4096, &b, f);
 
-	if (rc == 1)
-		rc = fail_set(f, FAIL_CONFIG, path, "no such file");
 	if (rc == 0) {
 		for (len = 0; len < b.len && b.data[len] > ' '; len++)
 			;
-		if (len == 0 || len >= cap)
-			rc = fail_set(f, FAIL_CONFIG, path,
+		(void)snprintf(
+		    out, cap, "%.*s", (int)len, (const char *)b.data);
+		if (len == 0 || len >= cap) {
+			(void)fail_set(f, FAIL_CONFIG, path,
 			    "its first line is no secret key");
-		else
-			(void)snprintf(
-			    out, cap, "%.*s", (int)len, (const char *)b.data);
-	} else {
-		(void)fail_hint(f,
-		    "secret_key_file holds the key, alone, and "
-		    "is readable by the user that runs "
-		    "PostgreSQL");
+			rc = fail_hint(f,
+			    "secret_key_file holds the secret that belongs to "
+			    "access_key_id, alone, on one line");
+		}
 	}
 	if (b.data != NULL)
 		wipe(b.data, b.len);

@@ -48,7 +48,8 @@ aws_from_container(struct aws *a, struct aws_credentials *out, struct fail *f)
 		    "of this host");
 	r.url = url;
 	if (file != NULL)
-		rc = ask_read_token(file, token, sizeof token, f);
+		rc = ask_read_token("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+		    file, token, sizeof token, f);
 	else if (given != NULL)
 		rc = aws_set(token, sizeof token, given, r.what, f);
 	if (rc == 0 && token[0] != '\0')

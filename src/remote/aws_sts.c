@@ -221,7 +221,8 @@ aws_from_web_identity(
 	if (file == NULL || role == NULL || *file == '\0' || *role == '\0')
 		return 1;
 	(void)snprintf(out->source, sizeof out->source, "the web identity");
-	if (ask_read_token(file, token, sizeof token, f) != 0)
+	if (ask_read_token("AWS_WEB_IDENTITY_TOKEN_FILE", file, token,
+	        sizeof token, f) != 0)
 		return -1;
 	if (begin_form(&form, "AssumeRoleWithWebIdentity", role) != 0 ||
 	    add(&form, "&WebIdentityToken=", token) != 0 ||

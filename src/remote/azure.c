@@ -70,9 +70,13 @@ set_account(struct azure *az, const struct store_args *args, struct fail *f)
 	if (account == NULL)
 		return 0;
 	if (strspn(account, "abcdefghijklmnopqrstuvwxyz0123456789-") <
-	    strlen(account))
-		return service_bad(
+	    strlen(account)) {
+		(void)service_bad(
 		    args, "account", "that is no storage account's name", f);
+		return fail_hint(f,
+		    "what stands before .blob.core.windows.net in its "
+		    "address: small letters and digits");
+	}
 	return service_copy(
 	    args, "account", account, az->account, sizeof az->account, f);
 }

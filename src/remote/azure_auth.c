@@ -111,12 +111,8 @@ from_text(struct azure_auth *a, const char *text, const char *file,
 
 	if (text == NULL) {
 		(void)snprintf(out->source, sizeof out->source, "%s", file);
-		rc = ask_read_token(file, found, sizeof found, f);
-		if (rc != 0)
-			(void)fail_hint(f,
-			    "%s_file holds it, alone, and is readable by the "
-			    "user that runs PostgreSQL",
-			    sas ? "sas_token" : "secret_key");
+		rc = ask_read_token(sas ? "sas_token_file" : "secret_key_file",
+		    file, found, sizeof found, f);
 		text = found;
 	}
 	if (rc == 0)

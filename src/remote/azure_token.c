@@ -68,7 +68,8 @@ add_proof(
 
 	if (file == NULL)
 		return add(form, "&client_secret=", secret);
-	if (ask_read_token(file, token, sizeof token, f) != 0)
+	if (ask_read_token("AZURE_FEDERATED_TOKEN_FILE", file, token,
+	        sizeof token, f) != 0)
 		return -1;
 	rc = add(form, "&client_assertion_type=", ASSERTION) != 0 ||
 	        add(form, "&client_assertion=", token) != 0
@@ -194,7 +195,7 @@ arc_secret(const char *challenge, char *out, size_t cap, struct fail *f)
 	    strcmp(path + len - 4, ".key") != 0)
 		return fail_set(f, FAIL_DENIED, what,
 		    "it asks for a file that is not in " ARC_KEYS);
-	if (ask_read_token(path, out, cap, f) == 0)
+	if (ask_read_token("Azure Arc", path, out, cap, f) == 0)
 		return 0;
 	return fail_hint(
 	    f, "the user that runs PostgreSQL must be in the group himds");

@@ -3,7 +3,6 @@
  * Credentials files: keys of service accounts (AIP-4112, RFC 7523), users
  * (AIP-4113).  For workload identities see gcp_external.c.
  */
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,13 +10,16 @@
 #include <time.h>
 
 #include "gcp_source.h"
-#include "io.h"
 #include "json.h"
 #include "jwt.h"
 #include "keyed.h"
 #include "members.h"
+#include "secret.h"
 
-#define FILE_MAX  ((size_t)65536)
+#define FILE_MAX ((size_t)65536)
+#define NEW_KEY                                                   \
+	"make one for the service account, in the console or by " \
+	"gcloud iam service-accounts keys create"
 #define TOKEN_URI "https://oauth2.googleapis.com/token"
 
 static const char source_headers[] = "credential_source/headers/";
@@ -89,28 +91,21 @@ take_member(void *arg, const char *path, const char *text)
 }
 
 static int
-read_file(const char *path, struct gcp_file *file, struct fail *f)
+read_file(
+    const char *named, const char *path, struct gcp_file *file, struct fail *f)
 {
 	struct buf b = { 0 };
-	int rc = io_read_file(AT_FDCWD, path, FILE_MAX, &b, f);
+	int rc = secret_read(named, path, FILE_MAX, &b, f);
 
-	if (rc == 1)
-		rc = fail_set(f, FAIL_CONFIG, path, "no such file");
-	if (rc != 0) {
-		(void)fail_hint(f,
-		    "credentials_file is what Google's console gives as a "
-		    "key, and is readable by the user that runs PostgreSQL");
-	} else if (members_read(b.data, b.len, path, take_member, file, f) !=
-	        0 ||
-	    file->type[0] == '\0' || file->too_long) {
+	if (rc == 0 &&
+	    (members_read(b.data, b.len, path, take_member, file, f) != 0 ||
+	        file->type[0] == '\0' || file->too_long)) {
 		/* The parser's words may show what is in the file. */
 		rc = fail_set(f, FAIL_CONFIG, path,
 		    file->too_long ? "a value in it is too long"
 		                   : "it is no credentials file: it is JSON "
 		                     "with a type");
-		(void)fail_hint(f,
-		    "make one for the service account, in the console or by "
-		    "gcloud iam service-accounts keys create");
+		(void)fail_hint(f, NEW_KEY);
 	}
 	if (b.data != NULL)
 		wipe(b.data, b.len);
@@ -122,10 +117,23 @@ read_file(const char *path, struct gcp_file *file, struct fail *f)
 static int
 check_uri(const struct gcp_file *file, const char *uri, struct fail *f)
 {
-	return ask_is_private(uri)
-	    ? 0
-	    : fail_set(f, FAIL_CONFIG, file->path,
-	          "the token's address in it is not of https");
+	if (ask_is_private(uri))
+		return 0;
+	(void)fail_set(f, FAIL_CONFIG, file->path,
+	    "the token's address in it is not of https");
+	return fail_hint(f,
+	    "was the file changed? Google's own has https://oauth2."
+	    "googleapis.com/token there");
+}
+
+static int
+unknown_type(const struct gcp_file *file, struct fail *f)
+{
+	(void)fail_set(f, FAIL_CONFIG, file->path,
+	    "it is of type %s, and not service_account, "
+	    "authorized_user or external_account",
+	    file->type);
+	return fail_hint(f, NEW_KEY);
 }
 
 int
@@ -139,7 +147,9 @@ gcp_from_file(
 		return fail_set(f, FAIL_INTERNAL, path, "out of memory");
 	file->path = path;
 	(void)snprintf(out->source, sizeof out->source, "%.120s", path);
-	rc = read_file(path, file, f);
+	rc = read_file(path == g->file ? "credentials_file"
+	                               : "GOOGLE_APPLICATION_CREDENTIALS",
+	    path, file, f);
 	if (file->token_uri[0] == '\0')
 		(void)snprintf(
 		    file->token_uri, sizeof file->token_uri, "%s", TOKEN_URI);
@@ -157,10 +167,7 @@ gcp_from_file(
 	else if (strcmp(file->type, "external_account") == 0)
 		rc = gcp_from_external(g, file, out, f);
 	else
-		rc = fail_set(f, FAIL_CONFIG, path,
-		    "it is of type %s, and not service_account, "
-		    "authorized_user or external_account",
-		    file->type);
+		rc = unknown_type(file, f);
 	wipe(file, sizeof *file);
 	free(file);
 	return rc;
@@ -231,9 +238,12 @@ gcp_from_key(struct gcp *g, const struct gcp_file *file, struct gcp_token *out,
 	struct buf form = { 0 };
 	int rc;
 
-	if (file->email[0] == '\0' || file->key[0] == '\0')
-		return fail_set(f, FAIL_CONFIG, file->path,
-		    "it has no client_email and private_key");
+	if (file->email[0] == '\0' || file->key[0] == '\0') {
+		(void)fail_set(f, FAIL_CONFIG, file->path,
+		    "it has no client_email and private_key, but is of type "
+		    "service_account");
+		return fail_hint(f, NEW_KEY);
+	}
 	(void)snprintf(out->account, sizeof out->account, "%s", file->email);
 	rc = make_assertion(file, &form);
 	if (rc > 0) {

@@ -36,21 +36,6 @@ set_lock(struct gcs *g, const struct store_args *args)
 	g->lock_ms = service_ms(args, "lock-for", "7d");
 }
 
-/* What S3 is asked for, and nobody is to believe that he has it here. */
-static int
-refuse_others(const struct store_args *args, struct fail *f)
-{
-	if (strcmp(store_option(args, "sse", "none"), "none") != 0) {
-		(void)service_bad(args, "sse", "it is for S3 alone", f);
-		return fail_hint(f,
-		    "Google encrypts everything: with a key of yours if the "
-		    "bucket has one by default");
-	}
-	if (store_option(args, "tags", NULL) != NULL)
-		return service_bad(args, "tags", "they are for S3 alone", f);
-	return 0;
-}
-
 static int
 set_objects(struct gcs *g, const struct store_args *args, struct fail *f)
 {
@@ -58,8 +43,7 @@ set_objects(struct gcs *g, const struct store_args *args, struct fail *f)
 
 	g->part_size = (size_t)(part - part % GCS_PART_UNIT);
 	set_lock(g, args);
-	if (refuse_others(args, f) != 0 ||
-	    service_option(args, "storage-class", g->storage_class,
+	if (service_option(args, "storage-class", g->storage_class,
 	        sizeof g->storage_class, f) != 0 ||
 	    service_option(args, "wal-storage-class", g->wal_storage_class,
 	        sizeof g->wal_storage_class, f) != 0)

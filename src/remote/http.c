@@ -6,7 +6,7 @@
 
 #include <curl/curl.h>
 
-#include "http.h"
+#include "http_tell.h"
 #include "io.h"
 
 /* Less in stall_ms is no progress. */
@@ -16,6 +16,7 @@ struct http {
 	const struct http_options *options;
 	CURL *curl;
 	bool busy;          /* a request is under way */
+	bool known;         /* to speak as the URL says, or asked already */
 	struct http *inner; /* for those made by who takes its answer */
 	char error[CURL_ERROR_SIZE];
 };
@@ -335,48 +336,6 @@ header_list(const struct http_request *r)
 	return list;
 }
 
-/* The network's failure, in words.  1 it may heal, -1 it will not. */
-static int
-tell(struct attempt *t, CURLcode code)
-{
-	const char *detail = t->http->error[0] != '\0'
-	    ? t->http->error
-	    : curl_easy_strerror(code);
-
-	if (t->slow != NULL)
-		detail = t->slow;
-	(void)fail_set(t->f, FAIL_TRANSIENT, t->object, "%s", detail);
-	switch (code) {
-	case CURLE_OUT_OF_MEMORY:
-		t->f->kind = FAIL_INTERNAL;
-		return -1;
-	case CURLE_URL_MALFORMAT:
-	case CURLE_UNSUPPORTED_PROTOCOL:
-		t->f->kind = FAIL_CONFIG;
-		(void)fail_hint(t->f, "is the endpoint right?");
-		return -1;
-	case CURLE_SSL_CACERT_BADFILE:
-	case CURLE_PEER_FAILED_VERIFICATION:
-		t->f->kind = FAIL_CONFIG;
-		(void)fail_hint(t->f,
-		    "the server's certificate must be for the endpoint's "
-		    "name and of an authority in ca_file (or the system's)");
-		return -1;
-	case CURLE_COULDNT_RESOLVE_PROXY:
-		(void)fail_hint(t->f,
-		    "a proxy is set in the environment (https_proxy, "
-		    "http_proxy, all_proxy)");
-		return 1;
-	case CURLE_COULDNT_RESOLVE_HOST:
-	case CURLE_COULDNT_CONNECT:
-		(void)fail_hint(
-		    t->f, "is the service up, and the endpoint right?");
-		return 1;
-	default:
-		return 1;
-	}
-}
-
 /* The answer's receiver asks for something else before it takes more. */
 static int
 try_inside(struct http *h, const struct http_request *r, const char *object,
@@ -388,6 +347,26 @@ try_inside(struct http *h, const struct http_request *r, const char *object,
 		return http_try(h->inner, r, object, a, f);
 	(void)fail_set(f, FAIL_INTERNAL, object, "out of memory");
 	return -1;
+}
+
+/* Was there an answer, and of whom it was asked?  As http_try. */
+static int
+judge_way(const struct attempt *t, CURLcode code)
+{
+	const char *said = t->http->error;
+	struct http_failure x = { .code = code,
+		.detail = t->slow != NULL ? t->slow
+		    : *said != '\0'       ? said
+		                          : curl_easy_strerror(code),
+		.object = t->object,
+		.url = (const char *)t->request->url.data,
+		.options = t->http->options,
+		.stranger = !t->http->known };
+
+	t->http->known = true;
+	if (code != CURLE_OK)
+		return http_tell(&x, t->f);
+	return http_is_astray(&x, t->answer, t->f) ? -1 : 0;
 }
 
 int
@@ -427,8 +406,7 @@ http_try(struct http *h, const struct http_request *r, const char *object,
 	curl_slist_free_all(list);
 	if (t.failed)
 		return -1;
-	if (code != CURLE_OK)
-		return tell(&t, code);
-	a->status = (int)status;
-	return 0;
+	if (code == CURLE_OK)
+		a->status = (int)status;
+	return judge_way(&t, code);
 }

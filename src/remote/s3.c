@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* A bucket as a store: see s3.h. */
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "io.h"
 #include "keyed.h"
 #include "s3_call.h"
+#include "secret.h"
 #include "service.h"
 
 /* s3://BUCKET/PREFIX */
@@ -100,12 +99,14 @@ read_sse_key(struct s3 *s, const struct store_args *args, struct fail *f)
 	if (path == NULL)
 		return service_bad(args, "sse",
 		    "customer needs sse_key_file, a file of 32 bytes", f);
-	rc = io_read_file(AT_FDCWD, path, 4096, &b, f);
-	if (rc == 1)
-		rc = fail_set(f, FAIL_CONFIG, path, "no such file");
-	if (rc == 0 && b.len != 32)
-		rc = fail_set(f, FAIL_CONFIG, path,
+	rc = secret_read("sse_key_file", path, 4096, &b, f);
+	if (rc == 0 && b.len != 32) {
+		(void)fail_set(f, FAIL_CONFIG, path,
 		    "it has %zu bytes, a key has 32", b.len);
+		rc = fail_hint(f,
+		    "the bytes themselves, as openssl rand -out FILE 32 "
+		    "writes them");
+	}
 	if (rc == 0) {
 		md5_bytes(b.data, b.len, md5);
 		base64_text(b.data, b.len, s->sse_key);

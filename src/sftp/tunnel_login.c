@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* By a key: one from a file, or the agent's.  See tunnel_session.h. */
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "io.h"
+#include "secret.h"
 #include "tunnel_session.h"
 
 #define KEY_FILE_MAX ((size_t)64 * 1024)
@@ -21,12 +20,10 @@ clear_secret(struct buf *b)
 
 /* A whole file and a NUL.  0 or -1. */
 static int
-read_secret(const char *path, struct buf *b, struct fail *f)
+read_text(const char *option, const char *path, struct buf *b, struct fail *f)
 {
-	int rc = io_read_file(AT_FDCWD, path, KEY_FILE_MAX, b, f);
+	int rc = secret_read(option, path, KEY_FILE_MAX, b, f);
 
-	if (rc == 1)
-		return fail_set(f, FAIL_CONFIG, path, "no such file");
 	if (rc == 0 && buf_append_u8(b, 0) != 0)
 		rc = fail_set(f, FAIL_INTERNAL, path, "out of memory");
 	return rc;
@@ -65,12 +62,19 @@ read_passphrase(struct tunnel *t, struct passphrase *p, struct fail *f)
 
 	if (path[0] == '\0')
 		return 0;
-	if (read_secret(path, &p->text, f) != 0)
+	if (read_text("passphrase_file", path, &p->text, f) != 0)
 		return -1;
 	text = (char *)p->text.data;
 	text[strcspn(text, "\r\n")] = '\0';
 	p->text.len = strlen(text) + 1;
 	return 0;
+}
+
+static bool
+is_public(const char *text)
+{
+	return strncmp(text, "ssh-", 4) == 0 ||
+	    strncmp(text, "ecdsa-", 6) == 0 || strncmp(text, "sk-", 3) == 0;
 }
 
 /* 0, or -1 */
@@ -82,7 +86,7 @@ import_key(struct tunnel *t, const char *path, ssh_key *key, struct fail *f)
 	int rc = read_passphrase(t, &p, f);
 
 	if (rc == 0)
-		rc = read_secret(path, &text, f);
+		rc = read_text("identity_file", path, &text, f);
 	if (rc == 0 &&
 	    ssh_pki_import_privkey_base64((const char *)text.data, NULL,
 	        give_passphrase, &p, key) != SSH_OK) {
@@ -91,10 +95,14 @@ import_key(struct tunnel *t, const char *path, ssh_key *key, struct fail *f)
 		        : p.text.data == NULL
 		        ? "the key has a passphrase"
 		        : "the passphrase does not open the key");
-		if (p.asked)
-			(void)fail_hint(f,
-			    "passphrase_file names a file that holds the "
-			    "key's passphrase");
+		(void)fail_hint(f, "%s",
+		    p.asked ? "passphrase_file names a file that holds the "
+		              "key's passphrase"
+		        : is_public((const char *)text.data)
+		        ? "it is the public half: the private one is in the "
+		          "file of that name without .pub"
+		        : "identity_file names a private key, as ssh-keygen "
+		          "-t ed25519 writes it");
 	}
 	clear_secret(&p.text);
 	clear_secret(&text);

@@ -142,6 +142,8 @@ def test_each_thing_that_is_wrong_has_its_own_message():
     wrong = base64.b64encode(os.urandom(64)).decode()
     none = {"secret_key_file": None}
     ended = vault.sas("rcwl", se=moment(-60))
+    unreadable = new_directory("secret") / "unreadable"
+    unreadable.touch(0)
     cases = {
         "there is no container 'nosuch'": {"url": "azure://nosuch/x"},
         "is not one of account 'walvault' now": {"secret_key_file": secret(wrong)},
@@ -160,6 +162,7 @@ def test_each_thing_that_is_wrong_has_its_own_message():
         },
         "not an address of a service": {"endpoint": "127.0.0.1"},
         "no such file": {"secret_key_file": "/nonexistent"},
+        "who runs this, must be able to read it": {"secret_key_file": unreadable},
     }
     asker = Asker(repo, "recovery")
     for message, options in cases.items():
@@ -167,6 +170,7 @@ def test_each_thing_that_is_wrong_has_its_own_message():
         repo.configure(timeout="3s")
         result = repo.walpush(f"pg_wal/{names[0]}").expect((1, 3))
         assert message in result.err, (message, result)
+        assert not result.without_hint(), result
         assert "sig=" not in result.err, result
         result = asker.fetch(names[0]).expect(200)
         assert message in result.err, (message, result)

@@ -82,6 +82,7 @@ def test_what_is_no_signature_or_key_is_told_before_anything_is_asked():
         result = Scripted(s.server, init=False, cluster=(s.pg, s.names), **given)
         result = result.repo.walvault("init").expect(3)
         assert words in result.err and SIGNATURE not in result.err, (words, result)
+        assert not result.without_hint(), result
     assert not s.server.requests
 
 

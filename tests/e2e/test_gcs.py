@@ -123,6 +123,8 @@ def test_each_thing_that_is_wrong_has_its_own_message():
     admin = Bucket(account="admin").changed_key().read_text(encoding="ascii")
     text = new_directory("secret") / "text"
     text.write_text("notakey-butasecret\n", encoding="ascii")
+    unreadable = new_directory("secret") / "unreadable"
+    unreadable.touch(0)
     account = {"client_email": "gone@tests.iam.gserviceaccount.com"}
     cases = {
         "there is no bucket 'nosuchbucket'": {"url": "gs://nosuchbucket/x"},
@@ -130,6 +132,8 @@ def test_each_thing_that_is_wrong_has_its_own_message():
             "credentials_file": bucket.changed_key(private_key=json.loads(admin)["private_key"])
         },
         "the service account was deleted": {"credentials_file": bucket.changed_key(**account)},
+        "it has no client_email": {"credentials_file": bucket.changed_key(client_email="")},
+        "who runs this, must be able to read it": {"credentials_file": unreadable},
         "its private_key is no RSA key": {
             "credentials_file": bucket.changed_key(private_key="-----BEGIN PRIVATE KEY-----\nx\n")
         },
@@ -145,8 +149,8 @@ def test_each_thing_that_is_wrong_has_its_own_message():
         "is the service up": {"endpoint": "https://127.0.0.1:1"},
         "not an address of a service": {"endpoint": "127.0.0.1"},
         "write gs://BUCKET": {"url": "gs:///x"},
-        "Google encrypts everything": {"sse": "AES256"},
-        "tags: they are for S3 alone": {"tags": "team=dba"},
+        "Google and Azure encrypt everything": {"sse": "AES256"},
+        "tags is an option of other stores (s3)": {"tags": "team=dba"},
     }
     asker = Asker(repo, "recovery")
     for message, options in cases.items():
@@ -154,6 +158,7 @@ def test_each_thing_that_is_wrong_has_its_own_message():
         repo.configure(timeout="3s")
         result = repo.walpush(f"pg_wal/{names[0]}").expect((1, 3))
         assert message in result.err, (message, result)
+        assert not result.without_hint(), result
         result = asker.fetch(names[0]).expect(200)
         assert message in result.err, (message, result)
         for secret in ("notakey-butasecret", other["private_key"][40:80]):

@@ -78,6 +78,8 @@ def test_each_thing_that_is_wrong_has_its_own_message():
     pg, repo, names = pushed(bucket)
     wrong = new_directory("secret") / "key"
     wrong.write_text("notthesecretkey", encoding="ascii")
+    unreadable = new_directory("secret") / "unreadable"
+    unreadable.touch(0)
     cases = {
         "there is no bucket 'nosuchbucket'": {"url": "s3://nosuchbucket/x"},
         "does not know this access key": {"access_key_id": "NOSUCHKEY"},
@@ -86,6 +88,7 @@ def test_each_thing_that_is_wrong_has_its_own_message():
         "is the service up": {"endpoint": "https://127.0.0.1:1"},
         "not an address of a service": {"endpoint": "127.0.0.1"},
         "no such file": {"secret_key_file": "/nonexistent"},
+        "who runs this, must be able to read it": {"secret_key_file": unreadable},
     }
     asker = Asker(repo, "recovery")
     for message, options in cases.items():
@@ -93,6 +96,7 @@ def test_each_thing_that_is_wrong_has_its_own_message():
         repo.configure(timeout="3s")
         result = repo.walpush(f"pg_wal/{names[0]}").expect((1, 3))
         assert message in result.err, (message, result)
+        assert not result.without_hint(), result
         result = asker.fetch(names[0]).expect(200)
         assert message in result.err, (message, result)
     assert not [key for key in bucket.keys() if "/wal/" in key]

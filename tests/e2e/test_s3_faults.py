@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: PostgreSQL
 """What walpush and walfetch do when an S3 service, or what stands before it, fails."""
 
+import contextlib
 import json
 import os
 import re
 import shutil
+import socket
+import ssl
+import threading
 import time
 import urllib.parse
 
@@ -361,6 +365,66 @@ def test_tls_is_verified():
     s.repo.configure()
     result = s.push(n=1)
     assert "verify_tls = off" in result.err, result
+
+
+def test_a_port_that_speaks_the_other_protocol_is_told_at_once():
+    authority = Authority(new_directory("tls"))
+    secure, plain = ScriptedS3(authority.issue()), ScriptedS3()
+    s = Scripted(plain)
+    for server, scheme, words in (
+        (plain, "https", "does not speak TLS"),
+        (secure, "http", "speaks TLS, and was asked in plain HTTP"),
+    ):
+        address = server.endpoint.partition("://")[2]
+        right = server.endpoint.partition("://")[0]
+        s.repo.section["endpoint"] = f"{scheme}://{address}"
+        s.repo.configure()
+        begin = time.monotonic()
+        result = s.push(status=3)
+        assert f"{address} {words}" in result.err, result
+        assert f"endpoint = {right}://{address})" in result.err, result
+        assert "trying again" not in result.err, result
+        assert time.monotonic() - begin < 5
+        # No absence, in recovery.
+        assert f"endpoint = {right}://{address})" in s.fetch(status=200).err
+
+
+class Tells:
+    """A port of TLS that answers plain HTTP, too, and says so in ``words``."""
+
+    def __init__(self, certificate, words, tls=True):
+        self._words, self._tls = words, tls
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(certificate)
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
+
+    def _accept(self, listener):
+        while True:
+            here, _ = listener.accept()
+            with contextlib.suppress(OSError), here:
+                self._answer(here)
+
+    def _answer(self, here):
+        if here.recv(1, socket.MSG_PEEK) == b"\x16":
+            if self._tls:
+                self._context.wrap_socket(here, server_side=True).recv(1)
+            return
+        here.recv(65536)
+        length = len(self._words)
+        here.sendall(f"HTTP/1.0 400 Bad Request\r\nContent-Length: {length}\r\n\r\n{self._words}".encode())
+
+
+def test_a_port_of_tls_that_says_so_in_plain_http_is_asked_whether_it_is_one():
+    certificate = Authority(new_directory("tls")).issue()
+    s = Scripted()
+    for words in ("The plain HTTP request was sent to HTTPS port", "client sent an http request to an https server"):
+        for tls in (True, False):
+            s.repo.section["endpoint"] = Tells(certificate, words, tls).endpoint
+            s.repo.configure()
+            result = s.push(status=3)
+            assert ("speaks TLS, and was asked in plain HTTP" in result.err) == tls, result
 
 
 def test_credentials_that_end_are_asked_for_again():

@@ -260,11 +260,16 @@ def test_each_thing_that_is_wrong_has_its_own_message():
     stranger = make_key(new_directory("key") / "stranger")
     empty = new_directory("key") / "empty"
     empty.touch()
+    unreadable = new_directory("key") / "unreadable"
+    unreadable.touch(0)
     url = s.repo.section["url"]
     cases = {
         "the server does not take the key": {"identity_file": stranger},
         "no such file": {"identity_file": "/nonexistent"},
         "it is no private key": {"identity_file": empty},
+        "it is the public half": {"identity_file": f"{stranger}.pub"},
+        "who runs this, must be able to read it": {"identity_file": unreadable},
+        "passphrase_file names it: is the path right?": {"passphrase_file": "/nonexistent"},
         "the store's directory is not there": {"url": url + "-nosuch"},
         "is the server up": {"url": url.replace(f":{s.server.port}/", ":1/")},
         "its address is not known": {"url": url.replace("127.0.0.1", "no.such.host.invalid")},
@@ -277,7 +282,7 @@ def test_each_thing_that_is_wrong_has_its_own_message():
         s.repo.section = s.server.section("/store", **options)
         s.repo.configure(timeout="3s")
         result = s.push(status=(1, 3))
-        assert message in result.err, (message, result)
+        assert message in result.err and not result.without_hint(), (message, result)
         result = asker.fetch(s.names[0]).expect(200)
         assert message in result.err, (message, result)
     assert not s.files(s.names[0])

@@ -69,6 +69,12 @@ class Result:
         assert self.status in expected, f"expected exit {status}: {self}"
         return self
 
+    def without_hint(self):
+        """The errors it told without saying what to do next."""
+        return [
+            line for line in self.err.splitlines() if " error: " in line and "(hint: " not in line
+        ]
+
     def __str__(self):
         return f"$ {self.command}\nexit {self.status}\n{self.out}{self.err}"
 
