@@ -3,6 +3,8 @@
 #ifndef WALVAULT_SFTP_TUNNEL_SESSION_H
 #define WALVAULT_SFTP_TUNNEL_SESSION_H
 
+#include <netdb.h>
+
 #include <libssh/libssh.h>
 
 #include "tunnel.h"
@@ -17,6 +19,26 @@ struct tunnel {
 	char where[448];     /* "USER@HOST:PORT", for failures */
 	char why[256];
 };
+
+/* What is not a word of others. */
+#define TUNNEL_LATE     1   /* of getaddrinfo's, which are below 0 */
+#define TUNNEL_NO_AGENT 100 /* of enum ssh_auth_e, which are single digits */
+
+/*
+ * getaddrinfo within a time: 0, an EAI number, or TUNNEL_LATE.  *list is the
+ * caller's to free.
+ */
+int tunnel_lookup(const char *host, const char *port, struct deadline end,
+    struct addrinfo **list);
+
+/* Where the agent is, or NULL: there is none. */
+const char *tunnel_agent(void);
+
+/*
+ * Try the agent's keys: an enum ssh_auth_e, or TUNNEL_NO_AGENT: it did not
+ * answer until the end of the connection's time (*f).
+ */
+int tunnel_ask_agent(struct tunnel *t, struct fail *f);
 
 /* A TCP connection.  Its descriptor, not blocking, or -1. */
 int tunnel_connect(

@@ -58,13 +58,22 @@ int
 tunnel_connect(
     const struct sftp_options *o, struct deadline end, struct fail *f)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list = NULL;
+	struct addrinfo *list = NULL;
 	char port[8], object[300];
 	int fd = -1, n = 0, rc;
 
 	(void)snprintf(port, sizeof port, "%u", o->port);
 	(void)snprintf(object, sizeof object, "%s:%s", o->host, port);
-	rc = getaddrinfo(o->host, port, &hints, &list);
+	rc = tunnel_lookup(o->host, port, end, &list);
+	if (rc == TUNNEL_LATE) {
+		(void)fail_set(f, FAIL_TRANSIENT, object,
+		    "its address is not known: the resolver did not answer in "
+		    "time (connect_timeout)");
+		return fail_hint(f,
+		    "ask it by hand: getent hosts %s; resolv.conf says whom "
+		    "it asks",
+		    o->host);
+	}
 	if (rc != 0) {
 		(void)fail_set(f, FAIL_TRANSIENT, object,
 		    "its address is not known: %s", gai_strerror(rc));

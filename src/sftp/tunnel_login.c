@@ -115,13 +115,6 @@ step_key(struct tunnel *t, void *arg)
 	return ssh_userauth_publickey(t->session, NULL, arg);
 }
 
-static int
-step_agent(struct tunnel *t, void *arg)
-{
-	(void)arg;
-	return ssh_userauth_agent(t->session, NULL);
-}
-
 /* 0 logged in, 1 the connection is lost, 2 not with this, -1 */
 static int
 judge(struct tunnel *t, int rc, struct fail *f)
@@ -198,7 +191,6 @@ int
 tunnel_login(struct tunnel *t, struct fail *f)
 {
 	const char *file = t->options->identity_file;
-	const char *agent = getenv("SSH_AUTH_SOCK");
 	char what[PATH_MAX + 32];
 	unsigned tried = 0;
 	int rc = 2;
@@ -210,10 +202,12 @@ tunnel_login(struct tunnel *t, struct fail *f)
 		(void)snprintf(what, sizeof what, "the key %s", file);
 		return refused(t, what, f);
 	}
-	if (agent != NULL && *agent != '\0') {
+	if (tunnel_agent() != NULL) {
 		tried++;
-		rc = judge(
-		    t, tunnel_drive(t, step_agent, NULL, SSH_AUTH_AGAIN), f);
+		rc = tunnel_ask_agent(t, f);
+		if (rc == TUNNEL_NO_AGENT)
+			return -1;
+		rc = judge(t, rc, f);
 	}
 	if (rc == 2)
 		rc = try_usual_files(t, &tried, f);

@@ -5,14 +5,16 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
+import threading
 import time
 
 from walvault_test import BaseCopy, Postgres, Repository, at_end, run_program, time_limit, wait_until
 from walvault_test.cases import new_directory
 from walvault_test.cutter import Cutter
 from walvault_test.fetching import Asker
-from walvault_test.programs import program
+from walvault_test.programs import helpers, program
 from walvault_test.restoring import restore_and_start, take_backup
 from walvault_test.services import place
 from walvault_test.smalldisk import SmallDisk
@@ -206,11 +208,11 @@ def test_a_key_in_the_old_format_never_asks_on_the_terminal():
 
 def test_an_agent_has_the_key():
     s = Served()
-    socket = new_directory("agent") / "socket"
-    agent = subprocess.Popen(["ssh-agent", "-D", "-a", socket], stdout=subprocess.DEVNULL)
+    path = new_directory("agent") / "socket"
+    agent = subprocess.Popen(["ssh-agent", "-D", "-a", path], stdout=subprocess.DEVNULL)
     at_end(agent.kill)
-    wait_until(socket.exists, "the agent to be up")
-    agents = {"SSH_AUTH_SOCK": str(socket)}
+    wait_until(path.exists, "the agent to be up")
+    agents = {"SSH_AUTH_SOCK": str(path)}
     s.repo.section = s.server.section("/store", identity_file=None)
     s.repo.configure()
     result = s.push(status=1, env=agents)
@@ -220,6 +222,85 @@ def test_an_agent_has_the_key():
     words = ["ssh-add", "-q", s.server.key]
     subprocess.run(words, check=True, env={**os.environ, **agents}, stderr=subprocess.DEVNULL)
     s.push(env=agents)
+
+
+class HungAgent:
+    """An agent that takes connections, or not, and never says what it is asked for."""
+
+    def __init__(self, real=None, backlog=8):
+        self.path = new_directory("agent") / "hung"
+        self._real = real
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(self.path))
+        self._listener.listen(backlog)
+        if backlog:
+            threading.Thread(target=self._accept, daemon=True).start()
+        else:
+            self._waiting = socket.socket(socket.AF_UNIX)
+            self._waiting.connect(str(self.path))
+
+    def _accept(self):
+        self._kept = []
+        while True:
+            here, _ = self._listener.accept()
+            self._kept.append(here)
+            if self._real:
+                threading.Thread(target=self._pass, args=(here,), daemon=True).start()
+
+    def _pass(self, here):
+        """Everything is answered but the request to sign (13)."""
+        with socket.socket(socket.AF_UNIX) as there:
+            there.connect(str(self._real))
+            while message := self._message(here):
+                if message[4] == 13:
+                    return
+                there.sendall(message)
+                here.sendall(self._message(there))
+
+    @staticmethod
+    def _message(peer):
+        head = peer.recv(4, socket.MSG_WAITALL)
+        return head and head + peer.recv(int.from_bytes(head, "big"), socket.MSG_WAITALL)
+
+
+def test_an_agent_or_a_resolver_that_hangs_ends_with_connect_timeout():
+    s = Served()
+    real = new_directory("agent") / "socket"
+    agent = subprocess.Popen(["ssh-agent", "-D", "-a", real], stdout=subprocess.DEVNULL)
+    at_end(agent.kill)
+    wait_until(real.exists, "the agent to be up")
+    subprocess.run(
+        ["ssh-add", "-q", s.server.key],
+        check=True,
+        env={**os.environ, "SSH_AUTH_SOCK": str(real)},
+        stderr=subprocess.DEVNULL,
+    )
+    names = {"identity_file": None, "connect_timeout": "1s", "retry_for": "2s"}
+    s.repo.section = s.server.section("/store", **names)
+    s.repo.configure()
+    s.push(env={"SSH_AUTH_SOCK": str(real)})
+    for hung, words in (
+        (HungAgent(), "did not answer in time"),
+        (HungAgent(real), "did not answer in time"),
+        (HungAgent(backlog=0), "takes no connection"),
+    ):
+        begin = time.monotonic()
+        # There is no deadline for the whole of this program.
+        result = s.repo.walvault("info", env={"SSH_AUTH_SOCK": str(hung.path)}).expect(1)
+        assert f"{hung.path}: the SSH agent {words}" in result.err, result
+        assert "identity_file" in result.err and time.monotonic() - begin < 8, result
+    url = s.server.section("/store")["url"].replace("127.0.0.1", "hung.example")
+    s.repo.section = s.server.section("/store", url=url, connect_timeout="1s", retry_for="2s")
+    s.repo.configure()
+    preload = helpers() / "hungdns.so"
+    assert preload.exists(), f"there is no {preload}: run make tests"
+    hung = {"LD_PRELOAD": str(preload), "HUNG_NAME": "hung.example"}
+    if "ASAN_OPTIONS" in os.environ:
+        hung["ASAN_OPTIONS"] = f"{os.environ['ASAN_OPTIONS']}:verify_asan_link_order=0"
+    begin = time.monotonic()
+    result = s.repo.walvault("info", env=hung).expect(1)
+    assert "hung.example" in result.err and "the resolver did not answer" in result.err, result
+    assert "getent hosts hung.example" in result.err and time.monotonic() - begin < 8, result
 
 
 def test_a_host_that_is_not_known_or_has_changed_is_refused():
