@@ -14,10 +14,11 @@ struct setup_store {
 };
 
 struct setup {
+	enum command command;
 	struct conf *conf;
 	struct store *stores[CONF_STORES_MAX];
 	struct repository repos[CONF_STORES_MAX]; /* not opened */
-	size_t n;
+	size_t n, n_unusable;
 	struct setup_store places[CONF_STORES_MAX];
 	struct deadline deadline; /* of the run, at_ms 0: it has none */
 };
@@ -39,7 +40,12 @@ int setup_conf(struct setup *s, enum command command, int argc, char **argv,
  */
 struct deadline setup_deadline(int64_t timeout_ms);
 
-/* Open the stores and prepare one repository each.  0 or -1. */
+/*
+ * Open the stores and prepare one repository each.  Of several those that
+ * cannot be opened fail at whatever they are asked, so that nothing is kept
+ * from the others; not so for commands that set stores up.  0, or -1: none
+ * can be used.
+ */
 int setup_stores(struct setup *s, struct fail *f);
 
 /* How store i is opened, for whoever needs it again.  All in it is s's. */

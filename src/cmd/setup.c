@@ -7,6 +7,7 @@
 #include "log.h"
 #include "secret.h"
 #include "setup.h"
+#include "store_unusable.h"
 
 #define HELP_COLUMN 30
 
@@ -68,6 +69,7 @@ setup_conf(struct setup *s, enum command command, int argc, char **argv,
 		.environment = environ };
 	const char *warning;
 
+	s->command = command;
 	s->conf = conf_load(&args, f);
 	if (s->conf == NULL)
 		return -1;
@@ -136,6 +138,21 @@ warn_of_secrets(const struct conf *c, size_t store)
 	}
 }
 
+/* Its fault is told by whoever asks it for something. */
+static struct store *
+open_one(struct setup *s, const struct store_args *args, struct fail *f)
+{
+	const unsigned strict = CMD_CONFIG | CMD_INIT;
+	struct store *store = store_open(args, f);
+
+	if (store != NULL || conf_n_stores(s->conf) == 1 ||
+	    (s->command & strict) != 0 || f->kind == FAIL_INTERNAL)
+		return store;
+	s->n_unusable++;
+	return s->n_unusable < conf_n_stores(s->conf) ? store_unusable(args, f)
+	                                              : NULL;
+}
+
 int
 setup_stores(struct setup *s, struct fail *f)
 {
@@ -144,7 +161,7 @@ setup_stores(struct setup *s, struct fail *f)
 
 		setup_store_args(s, i, &args);
 		warn_of_secrets(s->conf, i);
-		s->stores[i] = store_open(&args, f);
+		s->stores[i] = open_one(s, &args, f);
 		if (s->stores[i] == NULL)
 			return -1;
 		s->repos[i].store = s->stores[i];
