@@ -5,8 +5,9 @@
  * exchange is a request, repeated until its answer is final or its time is
  * over.  All of the network's behaviour is here: TLS, proxies (from the
  * environment, as curl takes them), time-outs and repetitions.  libcurl is
- * used here (and in http_tell) alone.  Not thread-safe; each thread has its own.  Who takes an
- * answer may make requests of his own before he takes more of it.
+ * used here (and in http_tell) alone.  Not thread-safe; each thread has its
+ * own.  Who takes an answer may make requests of his own before he takes more
+ * of it.
  */
 #ifndef WALVAULT_REMOTE_HTTP_H
 #define WALVAULT_REMOTE_HTTP_H

@@ -162,6 +162,12 @@ def test_each_thing_that_is_wrong_has_its_own_message():
         },
         "not an address of a service": {"endpoint": "127.0.0.1"},
         "no such file": {"secret_key_file": "/nonexistent"},
+        "speaks TLS, and was asked in plain HTTP": {
+            "endpoint": vault.at["endpoint"].replace("https:", "http:")
+        },
+        "does not speak TLS": {
+            "endpoint": vault.at["plain_endpoint"].replace("http:", "https:")
+        },
         "who runs this, must be able to read it": {"secret_key_file": unreadable},
     }
     asker = Asker(repo, "recovery")

@@ -145,6 +145,9 @@ def test_each_thing_that_is_wrong_has_its_own_message():
         },
         "it is no credentials file": {"credentials_file": text},
         "no such file": {"credentials_file": "/nonexistent"},
+        "speaks TLS, and was asked in plain HTTP": {
+            "endpoint": bucket.at["endpoint"].replace("https:", "http:")
+        },
         "certificate": {"ca_file": None},
         "is the service up": {"endpoint": "https://127.0.0.1:1"},
         "not an address of a service": {"endpoint": "127.0.0.1"},

@@ -88,6 +88,9 @@ def test_each_thing_that_is_wrong_has_its_own_message():
         "is the service up": {"endpoint": "https://127.0.0.1:1"},
         "not an address of a service": {"endpoint": "127.0.0.1"},
         "no such file": {"secret_key_file": "/nonexistent"},
+        "speaks TLS, and was asked in plain HTTP": {
+            "endpoint": bucket.at["endpoint"].replace("https:", "http:")
+        },
         "who runs this, must be able to read it": {"secret_key_file": unreadable},
     }
     asker = Asker(repo, "recovery")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: PostgreSQL
 """One store of several whose set-up is wrong: what the others are good for meanwhile."""
 
+from walvault_test import Postgres
 from walvault_test.fetching import Asker
 from walvault_test.several import SeveralStores
 from walvault_test.stopped import stopped_cluster
@@ -64,3 +65,21 @@ def test_what_all_that_fail_have_in_common_is_the_exit_status():
     repo.walpush(f"pg_wal/{names[0]}").expect(3)
     result = repo.walvault("config").expect(3)
     assert "not an address of a service" in result.err, result
+
+
+def test_a_backup_goes_on_without_it_and_a_restore_by_a_person_alone():
+    pg = Postgres.create(15, segsize_mib=1, autovacuum="off")
+    repo = SeveralStores(pg, required="any", grace="1ms", timeout="20s")
+    repo.enable_archiving()
+    pg.start()
+    repo.walvault("init").expect(0)
+    section, words = WRONG["an address that is none"]
+    repo.sections["offsite"] = section
+    repo.configure()
+    words_of = ("--fast", "--conninfo", pg.conninfo())
+    result = repo.run("basebackup", *words_of).expect(0)
+    assert words in result.err, result
+    result = repo.run("pitr-restore", "--plan").expect((1, 3))
+    assert words in result.err and "--store local" in result.err, result
+    repo.run("pitr-restore", "--plan", "--store", "local").expect(0)
+    repo.run("basebackup", *words_of, "--required", "all").expect((1, 3))
