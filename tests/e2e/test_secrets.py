@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: PostgreSQL
 """Files of keys that others may read are told of, each time, whatever the store."""
 
+import os
+
+from walvault_test.asroot import run_as_root, with_root
 from walvault_test.cases import new_directory
 from walvault_test.programs import program, run_program
 
@@ -31,3 +34,20 @@ def test_a_secret_that_others_may_read_is_told_of_each_time():
                 assert (told in err) == bool(mode & 0o077), (option, err)
                 assert (f"chmod 600 {secret}" in err) == bool(mode & 0o077), (option, err)
                 assert "k" * 32 not in err
+
+
+@with_root
+def test_roots_secret_may_be_read_by_its_group():
+    home = new_directory("secrets")
+    secret, config = home / "secret", home / "walvault.conf"
+    secret.write_text("key", encoding="ascii")
+    config.write_text(
+        f"[cluster main]\nstore = one\n[store one]\nurl = gs://bucket/x\ncredentials_file = {secret}\n",
+        encoding="ascii",
+    )
+    for mode, told in (("640", False), ("660", True), ("644", True)):
+        secret.chmod(int(mode, 8))
+        run_as_root("chown", f"root:{os.getegid()}", secret).expect()
+        err = run_program(program("walvault"), "config", "--config", config).expect(0).err
+        assert ("others may read or change it" in err) == told, (mode, err)
+        run_as_root("chown", str(os.geteuid()), secret).expect()
