@@ -35,10 +35,10 @@ int tunnel_lookup(const char *host, const char *port, struct deadline end,
 const char *tunnel_agent(void);
 
 /*
- * Try the agent's keys: an enum ssh_auth_e, or TUNNEL_NO_AGENT: it did not
- * answer until the end of the connection's time (*f).
+ * Try the keys of the agent at path: an enum ssh_auth_e, or TUNNEL_NO_AGENT: it
+ * did not answer until the end of the connection's time (*f).
  */
-int tunnel_ask_agent(struct tunnel *t, struct fail *f);
+int tunnel_ask_agent(struct tunnel *t, const char *path, struct fail *f);
 
 /* A TCP connection.  Its descriptor, not blocking, or -1. */
 int tunnel_connect(

@@ -116,9 +116,8 @@ no_answer(const char *path, const char *why, struct fail *f)
 }
 
 int
-tunnel_ask_agent(struct tunnel *t, struct fail *f)
+tunnel_ask_agent(struct tunnel *t, const char *path, struct fail *f)
 {
-	const char *path = tunnel_agent();
 	int fd = connect_agent(path), rc;
 	bool late = false;
 

@@ -191,6 +191,7 @@ int
 tunnel_login(struct tunnel *t, struct fail *f)
 {
 	const char *file = t->options->identity_file;
+	const char *agent = tunnel_agent();
 	char what[PATH_MAX + 32];
 	unsigned tried = 0;
 	int rc = 2;
@@ -202,9 +203,9 @@ tunnel_login(struct tunnel *t, struct fail *f)
 		(void)snprintf(what, sizeof what, "the key %s", file);
 		return refused(t, what, f);
 	}
-	if (tunnel_agent() != NULL) {
+	if (agent != NULL) {
 		tried++;
-		rc = tunnel_ask_agent(t, f);
+		rc = tunnel_ask_agent(t, agent, f);
 		if (rc == TUNNEL_NO_AGENT)
 			return -1;
 		rc = judge(t, rc, f);
