@@ -13,17 +13,17 @@ typedef int getaddrinfo_fn(const char *node, const char *service,
     const struct addrinfo *hints, struct addrinfo **list);
 
 int
-getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
-    struct addrinfo **list)
+getaddrinfo(const char *name, const char *service, const struct addrinfo *req,
+    struct addrinfo **pai)
 {
 	const char *hung = getenv("HUNG_NAME");
 	getaddrinfo_fn *real;
-	int flags = hints != NULL ? hints->ai_flags : 0;
+	int flags = req != NULL ? req->ai_flags : 0;
 
 	/* An address is not asked for. */
-	while (hung != NULL && node != NULL && strcmp(node, hung) == 0 &&
+	while (hung != NULL && name != NULL && strcmp(name, hung) == 0 &&
 	    (flags & AI_NUMERICHOST) == 0)
 		(void)pause();
 	*(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
-	return real(node, service, hints, list);
+	return real(name, service, req, pai);
 }
