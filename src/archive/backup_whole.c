@@ -45,12 +45,37 @@ compare_keys(const void *a, const void *b)
 	return strcmp(a, ((const struct found_pack *)b)->key);
 }
 
+int
+backup_find_pack(struct repository *r, const char *id,
+    const struct manifest_pack *pack, uint64_t *size, struct fail *f)
+{
+	char key[LAYOUT_KEY_MAX];
+	struct store_info info;
+	struct fail why;
+	int rc;
+
+	backup_pack_key(&r->layout, id, pack->pack, key);
+	*size = 0;
+	do {
+		rc = store_stat(r->store, key, &info, f);
+		if (rc != 0)
+			return rc;
+		*size = info.size;
+		if (info.size == pack->stored)
+			return 0;
+		(void)fail_set(&why, FAIL_DAMAGED, key, "its size is wrong");
+	} while (store_turn(r->store, key, &why) == 1);
+	return 2;
+}
+
 static int
 see_pack(void *arg, const struct manifest_pack *pack, struct fail *f)
 {
 	const struct packs *p = arg;
 	const struct found_pack *x;
 	char key[LAYOUT_KEY_MAX];
+	uint64_t size;
+	int rc;
 
 	/* Another backup's pack is that one's affair. */
 	if (pack->backup != 0)
@@ -61,8 +86,11 @@ see_pack(void *arg, const struct manifest_pack *pack, struct fail *f)
 	    : NULL;
 	if (x != NULL && x->stored == pack->stored)
 		return 0;
+	rc = backup_find_pack(p->repo, p->id, pack, &size, f);
+	if (rc <= 0)
+		return rc;
 	return fail_set(f, FAIL_DAMAGED, key,
-	    x == NULL ? "the pack is missing" : "its size is wrong");
+	    rc == 1 ? "the pack is missing" : "its size is wrong");
 }
 
 int

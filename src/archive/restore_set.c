@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "backup.h"
+#include "backup_whole.h"
 #include "object.h"
 #include "restore_set.h"
 
@@ -393,27 +394,22 @@ check_pack(struct repository *r, const char *backup,
     const struct manifest_pack *p, struct fail *f)
 {
 	char key[LAYOUT_KEY_MAX], object[1024];
-	struct store_info info;
-	int rc;
+	uint64_t size;
+	int rc = backup_find_pack(r, backup, p, &size, f);
 
+	if (rc < 0)
+		return f->kind == FAIL_DAMAGED ? 1 : -1;
 	backup_pack_key(&r->layout, backup, p->pack, key);
 	store_object_name(r->store, key, object, sizeof object);
-	do {
-		rc = store_stat(r->store, key, &info, f);
-		if (rc < 0)
-			return f->kind == FAIL_DAMAGED ? 1 : -1;
-		if (rc == 0 && info.size == p->stored)
-			return 0;
-		if (rc == 1)
-			(void)fail_set(f, FAIL_DAMAGED, object,
-			    "its pack-%06" PRIu32 " is not there", p->pack);
-		else
-			(void)fail_set(f, FAIL_DAMAGED, object,
-			    "its pack-%06" PRIu32 " has %" PRIu64
-			    " bytes, the manifest says %" PRIu64,
-			    p->pack, info.size, p->stored);
-	} while (rc == 0 && store_turn(r->store, key, f) == 1);
-	return 1;
+	if (rc == 1)
+		(void)fail_set(f, FAIL_DAMAGED, object,
+		    "its pack-%06" PRIu32 " is not there", p->pack);
+	if (rc == 2)
+		(void)fail_set(f, FAIL_DAMAGED, object,
+		    "its pack-%06" PRIu32 " has %" PRIu64
+		    " bytes, the manifest says %" PRIu64,
+		    p->pack, size, p->stored);
+	return rc != 0;
 }
 
 int

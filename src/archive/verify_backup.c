@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backup_whole.h"
 #include "verify_task.h"
 
 /* So many files are named by a finding. */
@@ -59,8 +60,8 @@ see_pack(void *arg, const struct manifest_pack *pack, struct fail *f)
 	struct verify_state *v = p->v;
 	struct repository *r = v->repo;
 	struct verify_task *t;
-	struct store_info info;
 	char key[LAYOUT_KEY_MAX];
+	uint64_t size;
 	int rc;
 
 	if (pack->backup >= p->n_names)
@@ -76,18 +77,17 @@ see_pack(void *arg, const struct manifest_pack *pack, struct fail *f)
 	t->backup = p->backup;
 	t->pack = pack->pack;
 	t->sum = pack->sum;
-	rc = store_stat(r->store, key, &info, f);
+	rc = backup_find_pack(r, p->names[pack->backup], pack, &size, f);
 	if (rc < 0)
 		return -1;
 	if (rc == 1) {
 		t->result = VERIFY_GONE;
-	} else if (info.size != pack->stored) {
+	} else if (rc == 2) {
 		t->result = VERIFY_BAD;
 		t->damaged = true;
 		(void)snprintf(t->why, sizeof t->why,
 		    "%llu bytes, its manifest says %llu",
-		    (unsigned long long)info.size,
-		    (unsigned long long)pack->stored);
+		    (unsigned long long)size, (unsigned long long)pack->stored);
 	}
 	return 0;
 }
