@@ -128,7 +128,8 @@ struct backup_list {
 
 /*
  * Add another store's list, which is cleared: of a backup that both have the
- * complete one counts.  Leases are those of into.  0, or -1 without memory.
+ * complete one counts, and the longer of two holds; leases are those of both.
+ * 0, or -1 without memory.
  */
 int backup_list_merge(struct backup_list *into, struct backup_list *from);
 
@@ -139,6 +140,9 @@ int backup_list_merge(struct backup_list *into, struct backup_list *from);
 int
 backup_list_load(struct repository *r, struct backup_list *out, struct fail *f);
 void backup_list_clear(struct backup_list *l);
+
+/* Another list of the same.  0, or -1 without memory. */
+int backup_list_copy(const struct backup_list *from, struct backup_list *to);
 
 /* NULL if there is none of that id. */
 const struct backup *backup_find(const struct backup_list *l, const char *id);

@@ -3,14 +3,26 @@
 #ifndef WALVAULT_CMD_OUTPUT_H
 #define WALVAULT_CMD_OUTPUT_H
 
+#include "fail.h"
 #include "json.h"
+#include "store.h"
 #include "walrecord.h"
+
+/* Room for the name of a store. */
+#define OUTPUT_PREFIX 128
 
 /*
  * Print a whole JSON text if it is wanted, and clear it in any case.  One for
  * which there was no memory is not printed, which is logged.
  */
 void output_json(struct json *j, bool wanted);
+
+/* "NAME: ", with which the lines about one of several stores begin; or "". */
+void output_prefix(size_t n_stores, const char *store, char out[OUTPUT_PREFIX]);
+
+/* An element of "stores": its name and URL, and at the end why it failed. */
+void output_store_begin(struct json *j, const struct store *s);
+void output_store_end(struct json *j, const struct fail *f);
 
 /* Members of a JSON object; LSN_NONE and WAL_NO_TIME are null. */
 void output_lsn(struct json *j, const char *name, uint64_t lsn);

@@ -51,6 +51,17 @@ int setup_stores(struct setup *s, struct fail *f);
 /* How store i is opened, for whoever needs it again.  All in it is s's. */
 void setup_store_args(struct setup *s, size_t i, struct store_args *args);
 
+/*
+ * Where there are several, the failure says which store's it is.  Always -1.
+ */
+int setup_name_store(const struct setup *s, size_t i, struct fail *f);
+
+/*
+ * What only a store that fails has is not known: the failure hints at how to go
+ * on without it, which a person decides.  Always -1.
+ */
+int setup_suggest_others(const struct setup *s, size_t failed, struct fail *f);
+
 void setup_clear(struct setup *s);
 
 #endif

@@ -215,12 +215,64 @@ backup_list_load(struct repository *r, struct backup_list *out, struct fail *f)
 	return rc == 0 ? 0 : -1;
 }
 
+/* What one of two stores says of a backup's holds. */
+static void
+merge_holds(struct backup *into, const struct backup *from)
+{
+	if (from->holds > 0 &&
+	    (into->holds == 0 || from->held_until > into->held_until)) {
+		into->held_until = from->held_until;
+		memcpy(into->hold_reason, from->hold_reason,
+		    sizeof into->hold_reason);
+	}
+	into->holds += from->holds;
+}
+
 /* The other's word on a backup that both have. */
 static void
 merge_one(struct backup *into, const struct backup *from)
 {
-	if (into->state != BACKUP_COMPLETE && from->state == BACKUP_COMPLETE)
+	const struct backup *hold = from;
+	struct backup was;
+
+	if (into->state != BACKUP_COMPLETE && from->state == BACKUP_COMPLETE) {
+		was = *into;
 		*into = *from;
+		hold = &was;
+	}
+	merge_holds(into, hold);
+}
+
+static int
+compare_leases(const void *a, const void *b)
+{
+	const struct backup_lease *x = a, *y = b;
+	int order = strcmp(x->id, y->id);
+
+	return order != 0 ? order : strcmp(x->name, y->name);
+}
+
+/* One that is in both is told once. */
+static int
+merge_leases(struct backup_list *into, const struct backup_list *from)
+{
+	struct backup_lease *all;
+	size_t n = into->n_leases + from->n_leases, kept = 0;
+
+	if (from->n_leases == 0)
+		return 0;
+	all = reallocarray(into->leases, n, sizeof *all);
+	if (all == NULL)
+		return -1;
+	memcpy(
+	    all + into->n_leases, from->leases, from->n_leases * sizeof *all);
+	qsort(all, n, sizeof *all, compare_leases);
+	for (size_t i = 0; i < n; i++)
+		if (kept == 0 || compare_leases(&all[kept - 1], &all[i]) != 0)
+			all[kept++] = all[i];
+	into->leases = all;
+	into->n_leases = kept;
+	return 0;
 }
 
 int
@@ -229,7 +281,8 @@ backup_list_merge(struct backup_list *into, struct backup_list *from)
 	struct backup *all = calloc(into->n + from->n + 1, sizeof *all);
 	size_t a = 0, b = 0, n = 0;
 
-	if (all == NULL) {
+	if (all == NULL || merge_leases(into, from) != 0) {
+		free(all);
 		backup_list_clear(from);
 		return -1;
 	}
@@ -248,6 +301,26 @@ backup_list_merge(struct backup_list *into, struct backup_list *from)
 	into->list = all;
 	into->n = n;
 	backup_list_clear(from);
+	return 0;
+}
+
+int
+backup_list_copy(const struct backup_list *from, struct backup_list *to)
+{
+	*to = (struct backup_list){ 0 };
+	to->list = calloc(from->n + 1, sizeof *to->list);
+	to->leases = calloc(from->n_leases + 1, sizeof *to->leases);
+	if (to->list == NULL || to->leases == NULL) {
+		backup_list_clear(to);
+		return -1;
+	}
+	if (from->n > 0)
+		memcpy(to->list, from->list, from->n * sizeof *to->list);
+	if (from->n_leases > 0)
+		memcpy(to->leases, from->leases,
+		    from->n_leases * sizeof *to->leases);
+	to->n = from->n;
+	to->n_leases = from->n_leases;
 	return 0;
 }
 

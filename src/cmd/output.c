@@ -20,6 +20,35 @@ output_json(struct json *j, bool wanted)
 }
 
 void
+output_prefix(size_t n_stores, const char *store, char out[OUTPUT_PREFIX])
+{
+	out[0] = '\0';
+	if (n_stores > 1)
+		(void)snprintf(out, OUTPUT_PREFIX, "%.120s: ", store);
+}
+
+void
+output_store_begin(struct json *j, const struct store *s)
+{
+	json_object(j, NULL);
+	json_string(j, "name", s->name);
+	json_string(j, "store", s->url);
+}
+
+void
+output_store_end(struct json *j, const struct fail *f)
+{
+	char error[sizeof((struct fail *)NULL)->object +
+	    sizeof((struct fail *)NULL)->cause + 2];
+
+	if (f != NULL)
+		(void)snprintf(
+		    error, sizeof error, "%s: %s", f->object, f->cause);
+	json_string(j, "error", f != NULL ? error : NULL);
+	json_end_object(j);
+}
+
+void
 output_lsn(struct json *j, const char *name, uint64_t lsn)
 {
 	char text[LSN_TEXT];

@@ -173,27 +173,6 @@ open_workers(struct restore_job *j, struct fail *f)
 	return 0;
 }
 
-/* What a store that does not answer has is not known: a person decides to go
- * on without it. */
-static int
-suggest_others(const struct restore_job *j, size_t failed, struct fail *f)
-{
-	char list[400] = "";
-	size_t n = 0;
-
-	for (size_t i = 0; i < j->setup.n && n < sizeof list; i++)
-		if (i != failed)
-			n += (size_t)snprintf(list + n, sizeof list - n, "%s%s",
-			    n > 0 ? "," : "",
-			    conf_store_name(j->setup.conf, i));
-	if (j->setup.n < 2 || n >= sizeof list)
-		return -1;
-	return fail_hint(f,
-	    "to go on without store %s, and without knowing what only it has: "
-	    "--store %s",
-	    conf_store_name(j->setup.conf, failed), list);
-}
-
 /* The newest of all: a store may lack what is new. */
 static void
 take_generation(struct restore_job *j)
@@ -213,7 +192,7 @@ restore_open_repository(struct restore_job *j, struct fail *f)
 {
 	for (size_t i = 0; i < j->setup.n; i++)
 		if (open_one(j, i, f) != 0)
-			return suggest_others(j, i, f);
+			return setup_suggest_others(&j->setup, i, f);
 		else if (repository_same(
 		             &j->setup.repos[0], &j->setup.repos[i], f) != 0)
 			return -1;

@@ -175,6 +175,31 @@ setup_stores(struct setup *s, struct fail *f)
 	return 0;
 }
 
+int
+setup_name_store(const struct setup *s, size_t i, struct fail *f)
+{
+	return s->n > 1 ? fail_add(f, "store %s", conf_store_name(s->conf, i))
+	                : -1;
+}
+
+int
+setup_suggest_others(const struct setup *s, size_t failed, struct fail *f)
+{
+	char list[400] = "";
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->n && n < sizeof list; i++)
+		if (i != failed)
+			n += (size_t)snprintf(list + n, sizeof list - n, "%s%s",
+			    n > 0 ? "," : "", conf_store_name(s->conf, i));
+	if (s->n < 2 || n >= sizeof list)
+		return -1;
+	return fail_hint(f,
+	    "to go on without store %s, and without knowing what only it has: "
+	    "--store %s",
+	    conf_store_name(s->conf, failed), list);
+}
+
 void
 setup_clear(struct setup *s)
 {

@@ -181,6 +181,7 @@ verb_cat(struct setup *s, struct fail *f)
 		if (rc < 0) {
 			failed = true;
 			*f = one;
+			(void)setup_name_store(s, i, f);
 		}
 	}
 	if (failed)

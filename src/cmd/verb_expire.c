@@ -125,8 +125,9 @@ names(const struct expire_report *r, const struct expire_wal *w,
 	walname_segment(w->tli, w->last, r->segsize, last);
 }
 
+/* Each line begins with prefix. */
 static void
-print_report(const struct expire_report *r, bool dry_run)
+print_report(const struct expire_report *r, bool dry_run, const char *prefix)
 {
 	char why[WHY_MAX], size[UNITS_TEXT], now[CLOCK_TEXT];
 
@@ -134,7 +135,7 @@ print_report(const struct expire_report *r, bool dry_run)
 		const struct expire_backup *x = &r->backups[i];
 
 		why_backup(x, why);
-		(void)printf("%-12s backup %s: %s\n",
+		(void)printf("%s%-12s backup %s: %s\n", prefix,
 		    x->failed ? "FAILED" : fate(r, x->keep, dry_run),
 		    x->backup.id, why);
 	}
@@ -145,13 +146,13 @@ print_report(const struct expire_report *r, bool dry_run)
 		names(r, w, &first, &last);
 		why_wal(r, w, why);
 		units_format_bytes(w->stored, size);
-		(void)printf("%-12s WAL %s - %s (%zu objects, %s): %s\n",
-		    fate(r, w->keep, dry_run), first.text, last.text,
+		(void)printf("%s%-12s WAL %s - %s (%zu objects, %s): %s\n",
+		    prefix, fate(r, w->keep, dry_run), first.text, last.text,
 		    w->objects, size, why);
 	}
 	clock_format(r->now, now);
 	units_format_bytes(r->bytes_deleted, size);
-	(void)printf("%s: %zu backups, %zu objects, %s; as of %s\n",
+	(void)printf("%s%s: %zu backups, %zu objects, %s; as of %s\n", prefix,
 	    dry_run ? "would be deleted" : "deleted", r->backups_deleted,
 	    r->objects_deleted, size, now);
 }
@@ -217,13 +218,10 @@ json_wal(struct json *j, const struct expire_report *r)
 }
 
 static void
-json_report(struct json *j, const struct expire_report *r,
-    const struct repository *repo, bool dry_run)
+json_report(struct json *j, const struct expire_report *r, bool dry_run)
 {
 	char text[CLOCK_TEXT];
 
-	json_object(j, NULL);
-	json_string(j, "store", repo->store->url);
 	json_bool(j, "dry_run", dry_run);
 	clock_format(r->now, text);
 	json_string(j, "now", text);
@@ -235,27 +233,28 @@ json_report(struct json *j, const struct expire_report *r,
 	json_int(j, "bytes", (int64_t)r->bytes_deleted);
 	json_int(j, "failed", (int64_t)r->failed);
 	json_end_object(j);
-	json_end_object(j);
 }
 
 static void
-explain(const struct expire_report *r)
+explain(const struct expire_report *r, const char *prefix)
 {
 	char now[CLOCK_TEXT], clock[CLOCK_TEXT];
 
 	clock_format(r->now, now);
 	clock_format(r->clock, clock);
 	if (r->no_rule)
-		log_warning("expire: no rule is set, nothing is deleted (hint: "
-		            "set keep_full, keep_days, ...)");
+		log_warning("expire: %sno rule is set, nothing is deleted "
+		            "(hint: set keep_full, keep_days, ...)",
+		    prefix);
 	else if (r->no_backup)
-		log_warning("expire: there is no complete backup, no WAL is "
-		            "deleted");
+		log_warning("expire: %sthere is no complete backup, no WAL is "
+		            "deleted",
+		    prefix);
 	if (r->clock - r->now > CLOCK_AHEAD)
-		log_warning("expire: this host's clock says %s, but the "
+		log_warning("expire: %sthis host's clock says %s, but the "
 		            "newest that was archived, or that is believed, is "
 		            "of %s: times are measured from there",
-		    clock, now);
+		    prefix, clock, now);
 }
 
 static void
@@ -275,6 +274,7 @@ expire_store(struct setup *s, size_t i, struct expire_args *args,
 {
 	struct expire_report r = { 0 };
 	struct identity id;
+	char prefix[OUTPUT_PREFIX];
 	int rc;
 
 	if (verb_open(s, i, &id, f) != 0)
@@ -282,11 +282,12 @@ expire_store(struct setup *s, size_t i, struct expire_args *args,
 	rules_of_store(s->conf, i, &args->rules);
 	rc = expire(&s->repos[i], &id, args, &r, f);
 	if (rc == 0 || r.failed > 0 || r.unclear != 0 || r.damaged > 0) {
-		explain(&r);
+		output_prefix(s->n, s->stores[i]->name, prefix);
+		explain(&r, prefix);
 		if (j != NULL)
-			json_report(j, &r, &s->repos[i], args->dry_run);
+			json_report(j, &r, args->dry_run);
 		else
-			print_report(&r, args->dry_run);
+			print_report(&r, args->dry_run, prefix);
 	}
 	expire_clear(&r);
 	return rc;
@@ -306,8 +307,14 @@ verb_expire(struct setup *s, struct fail *f)
 	json_array(&j, "stores");
 	/* A store that fails does not keep the others from being expired. */
 	for (size_t i = 0; i < s->n; i++) {
-		if (expire_store(s, i, &args, as_json ? &j : NULL, f) == 0)
+		int failed;
+
+		output_store_begin(&j, s->stores[i]);
+		failed = expire_store(s, i, &args, as_json ? &j : NULL, f);
+		output_store_end(&j, failed != 0 ? f : NULL);
+		if (failed == 0)
 			continue;
+		(void)setup_name_store(s, i, f);
 		log_fail(LOG_ERROR, "expire", f);
 		rc = exitcode_walvault(f);
 	}

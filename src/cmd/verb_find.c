@@ -151,8 +151,17 @@ json_stop(struct json *j, const struct find_answer *a)
 }
 
 static void
-print_json(const struct identity *id, const struct find_target *t,
-    const char *text, const struct found *found)
+json_stores(struct json *j, const struct setup *s)
+{
+	json_array(j, "stores");
+	for (size_t i = 0; i < s->n; i++)
+		json_string(j, NULL, s->stores[i]->name);
+	json_end_array(j);
+}
+
+static void
+print_json(const struct setup *s, const struct identity *id,
+    const struct find_target *t, const char *text, const struct found *found)
 {
 	const struct find_answer *a = &found->answer;
 	struct json j = { 0 };
@@ -164,6 +173,7 @@ print_json(const struct identity *id, const struct find_target *t,
 	    value, sizeof value, "%llu", (unsigned long long)id->sysid);
 	json_string(&j, "sysid", value);
 	json_int(&j, "generation", id->generation);
+	json_stores(&j, s);
 	json_int(&j, "timeline", found->tli);
 	json_object(&j, "target");
 	json_string(&j, "type", type_names[t->type]);
@@ -255,8 +265,11 @@ static int
 open_one(struct setup *s, size_t i, struct everything *all, struct identity *id,
     struct fail *f)
 {
-	if (verb_open(s, i, id, f) != 0 ||
-	    repository_same(&s->repos[0], &s->repos[i], f) != 0)
+	if (verb_open(s, i, id, f) != 0) {
+		(void)setup_name_store(s, i, f);
+		return setup_suggest_others(s, i, f);
+	}
+	if (repository_same(&s->repos[0], &s->repos[i], f) != 0)
 		return -1;
 	snapshot_system(&s->repos[i], &all->views[i]);
 	all->n++;
@@ -315,7 +328,7 @@ verb_find(struct setup *s, struct fail *f)
 	if (rc != 0)
 		return -1;
 	if (conf_number(s->conf, OPT_JSON) != 0)
-		print_json(&id, &t, text, &found);
+		print_json(s, &id, &t, text, &found);
 	else
 		print_text(&t, text, &found);
 	if (found.answer.reachable)

@@ -4,6 +4,7 @@
 
 #include "backup.h"
 #include "clock.h"
+#include "eachstore.h"
 #include "verbs.h"
 
 static int
@@ -21,36 +22,41 @@ hold_until(const struct conf *c, int64_t *until, struct fail *f)
 	return fail_set(f, FAIL_CONFIG, "--until", "%s is over", text);
 }
 
+struct hold {
+	const char *reason;
+	int64_t until;
+};
+
+static int
+hold_in(const struct eachstore *e, struct repository *r, const char *prefix,
+    struct fail *f)
+{
+	const struct hold *h = e->arg;
+	char text[CLOCK_TEXT] = "it is released";
+
+	if (backup_hold(r, e->id, h->until, h->reason, f) != 0)
+		return f->kind == FAIL_ABSENT ? 1 : -1;
+	if (h->until != INT64_MAX)
+		clock_format(h->until, text);
+	(void)printf("%s%s is held until %s\n", prefix, e->id, text);
+	return 0;
+}
+
 int
 verb_hold(struct setup *s, struct fail *f)
 {
-	const char *id = conf_arg(s->conf, 0);
 	const char *reason = conf_text(s->conf, OPT_REASON, NULL);
-	char text[CLOCK_TEXT] = "it is released";
-	int64_t until;
-	size_t held = 0;
+	struct hold h = { .reason = reason != NULL ? reason : "" };
+	const struct eachstore e = { .verb = "hold",
+		.id = conf_arg(s->conf, 0),
+		.run = hold_in,
+		.arg = &h };
 
-	if (!backup_is_id(id)) {
-		(void)fail_set(f, FAIL_CONFIG, id, "not a backup's id");
+	if (!backup_is_id(e.id)) {
+		(void)fail_set(f, FAIL_CONFIG, e.id, "not a backup's id");
 		return fail_hint(f, "walvault info shows the backups");
 	}
-	if (hold_until(s->conf, &until, f) != 0)
+	if (hold_until(s->conf, &h.until, f) != 0)
 		return -1;
-	for (size_t i = 0; i < s->n; i++) {
-		struct identity identity;
-
-		if (verb_open(s, i, &identity, f) != 0)
-			return -1;
-		if (backup_hold(&s->repos[i], id, until,
-		        reason != NULL ? reason : "", f) == 0)
-			held++;
-		else if (f->kind != FAIL_ABSENT)
-			return -1;
-	}
-	if (held == 0)
-		return -1;
-	if (until != INT64_MAX)
-		clock_format(until, text);
-	(void)printf("%s is held until %s\n", id, text);
-	return 0;
+	return eachstore_do(s, &e, f);
 }

@@ -5,6 +5,7 @@
 
 #include "clock.h"
 #include "json.h"
+#include "log.h"
 #include "output.h"
 #include "verbs.h"
 
@@ -68,6 +69,28 @@ list_store(struct setup *s, size_t i, struct listing *l, struct fail *f)
 	return store_list(s->stores[i], dir, filter, &x, f);
 }
 
+/* 0 or -1; a store that fails does not hide the others. */
+static int
+show_store(struct setup *s, size_t i, struct listing *l, struct fail *f)
+{
+	int rc;
+
+	if (s->n > 1 && l->json == NULL)
+		(void)printf(
+		    "%s: %s:\n", s->stores[i]->name, s->stores[i]->url);
+	if (l->json != NULL) {
+		output_store_begin(l->json, s->stores[i]);
+		json_string(l->json, "url", s->stores[i]->url);
+		json_array(l->json, "objects");
+	}
+	rc = list_store(s, i, l, f);
+	if (l->json != NULL) {
+		json_end_array(l->json);
+		output_store_end(l->json, rc != 0 ? f : NULL);
+	}
+	return rc == 0 ? 0 : setup_name_store(s, i, f);
+}
+
 int
 verb_ls(struct setup *s, struct fail *f)
 {
@@ -80,18 +103,18 @@ verb_ls(struct setup *s, struct fail *f)
 	json_object(&json, NULL);
 	json_int(&json, "format", 1);
 	json_array(&json, "stores");
-	for (size_t i = 0; rc == 0 && i < s->n; i++) {
-		if (s->n > 1 && l.json == NULL)
-			(void)printf("%s:\n", s->stores[i]->url);
-		json_object(&json, NULL);
-		json_string(&json, "url", s->stores[i]->url);
-		json_array(&json, "objects");
-		rc = list_store(s, i, &l, f);
-		json_end_array(&json);
-		json_end_object(&json);
+	for (size_t i = 0; i < s->n; i++) {
+		struct fail one;
+
+		if (show_store(s, i, &l, &one) == 0)
+			continue;
+		if (rc != 0)
+			log_fail(LOG_ERROR, "ls", f);
+		*f = one;
+		rc = -1;
 	}
 	json_end_array(&json);
 	json_end_object(&json);
-	output_json(&json, rc == 0 && l.json != NULL);
+	output_json(&json, l.json != NULL && (rc == 0 || s->n > 1));
 	return rc;
 }

@@ -3,33 +3,34 @@
 #include <stdio.h>
 
 #include "backup.h"
+#include "eachstore.h"
 #include "verbs.h"
+
+static int
+release_in(const struct eachstore *e, struct repository *r, const char *prefix,
+    struct fail *f)
+{
+	int rc = backup_release(r, e->id, f);
+
+	if (rc == 0)
+		(void)printf("%s%s is released\n", prefix, e->id);
+	if (rc == 1) {
+		(void)fail_set(f, FAIL_ABSENT, e->id, "it is not held");
+		(void)fail_hint(f, "walvault info shows the backups");
+	}
+	return rc;
+}
 
 int
 verb_release(struct setup *s, struct fail *f)
 {
-	const char *id = conf_arg(s->conf, 0);
-	size_t released = 0;
+	const struct eachstore e = {
+		.verb = "release", .id = conf_arg(s->conf, 0), .run = release_in
+	};
 
-	if (!backup_is_id(id)) {
-		(void)fail_set(f, FAIL_CONFIG, id, "not a backup's id");
+	if (!backup_is_id(e.id)) {
+		(void)fail_set(f, FAIL_CONFIG, e.id, "not a backup's id");
 		return fail_hint(f, "walvault info shows the backups");
 	}
-	for (size_t i = 0; i < s->n; i++) {
-		struct identity identity;
-		int rc;
-
-		if (verb_open(s, i, &identity, f) != 0)
-			return -1;
-		rc = backup_release(&s->repos[i], id, f);
-		if (rc < 0)
-			return -1;
-		released += rc == 0;
-	}
-	if (released == 0) {
-		(void)fail_set(f, FAIL_ABSENT, id, "it is not held");
-		return fail_hint(f, "walvault info shows the backups");
-	}
-	(void)printf("%s is released\n", id);
-	return 0;
+	return eachstore_do(s, &e, f);
 }

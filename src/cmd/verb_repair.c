@@ -77,7 +77,8 @@ repair_finding(struct job *j, size_t i, const struct verify_finding *x)
 		repair_key(j, i, key);
 		return;
 	}
-	log_error("not repaired: %s: %s", object, x->text);
+	log_error("not repaired: store %s: %s: %s", j->setup->stores[i]->name,
+	    object, x->text);
 	j->failed++;
 }
 
@@ -143,6 +144,7 @@ open_all(struct job *j)
 		j->opened[i] = verb_open(j->setup, i, &j->id[i], &f) == 0;
 		if (j->opened[i])
 			continue;
+		(void)setup_name_store(j->setup, i, &f);
 		log_fail(LOG_ERROR, "repair", &f);
 		j->failed++;
 	}

@@ -67,33 +67,31 @@ get_args(const struct setup *s, struct verify_args *a, struct fail *f)
 	return 0;
 }
 
+/* Each line begins with prefix. */
 static void
-print_report(const struct verify_report *r)
+print_report(const struct verify_report *r, const char *prefix)
 {
 	char size[UNITS_TEXT];
 
 	for (size_t i = 0; i < r->n; i++) {
 		const struct verify_finding *x = &r->list[i];
 
-		(void)printf("%s: %s%s\n", x->object, x->text,
+		(void)printf("%s%s: %s%s\n", prefix, x->object, x->text,
 		    x->aside ? " (set aside)" : "");
 		if (x->cost[0] != '\0')
-			(void)printf("  costs: %s\n", x->cost);
+			(void)printf("%s  costs: %s\n", prefix, x->cost);
 	}
 	units_format_bytes(r->bytes, size);
-	(void)printf("%zu backups, %zu objects (%s) verified, %zu left out",
-	    r->backups, r->objects, size, r->not_read);
+	(void)printf("%s%zu backups, %zu objects (%s) verified, %zu left out",
+	    prefix, r->backups, r->objects, size, r->not_read);
 	if (r->never > 0)
 		(void)printf(" (%zu of them never verified here)", r->never);
 	(void)printf(": %zu findings\n", r->n);
 }
 
 static void
-json_report(struct json *j, const struct verify_report *r,
-    const struct repository *repo)
+json_report(struct json *j, const struct verify_report *r)
 {
-	json_object(j, NULL);
-	json_string(j, "store", repo->store->url);
 	json_int(j, "backups", (int64_t)r->backups);
 	json_int(j, "objects", (int64_t)r->objects);
 	json_int(j, "bytes", (int64_t)r->bytes);
@@ -111,7 +109,6 @@ json_report(struct json *j, const struct verify_report *r,
 		json_end_object(j);
 	}
 	json_end_array(j);
-	json_end_object(j);
 }
 
 /* 0 all is well, 1 something was found, -1. */
@@ -123,6 +120,7 @@ verify_store(struct setup *s, size_t i, const struct verify_args *common,
 	struct store_args store;
 	struct verify_report r;
 	struct identity id;
+	char prefix[OUTPUT_PREFIX];
 	int rc;
 
 	if (verb_open(s, i, &id, f) != 0)
@@ -131,10 +129,11 @@ verify_store(struct setup *s, size_t i, const struct verify_args *common,
 	rules_of_store(s->conf, i, &args.rules);
 	args.store = &store;
 	rc = verify(&s->repos[i], &id, &args, &r, f);
+	output_prefix(s->n, s->stores[i]->name, prefix);
 	if (j != NULL)
-		json_report(j, &r, &s->repos[i]);
+		json_report(j, &r);
 	else
-		print_report(&r);
+		print_report(&r, prefix);
 	if (rc == 0 && r.n > 0)
 		rc = 1;
 	verify_clear(&r);
@@ -155,9 +154,13 @@ verb_verify(struct setup *s, struct fail *f)
 	json_int(&j, "format", 1);
 	json_array(&j, "stores");
 	for (size_t i = 0; i < s->n; i++) {
-		int one = verify_store(s, i, &args, as_json ? &j : NULL, f);
+		int one;
 
+		output_store_begin(&j, s->stores[i]);
+		one = verify_store(s, i, &args, as_json ? &j : NULL, f);
+		output_store_end(&j, one < 0 ? f : NULL);
 		if (one < 0) {
+			(void)setup_name_store(s, i, f);
 			log_fail(LOG_ERROR, "verify", f);
 			rc = exitcode_walvault(f);
 		} else if (one == 1 && rc == EXIT_FINE) {
