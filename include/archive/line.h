@@ -8,6 +8,7 @@
 #define WALVAULT_ARCHIVE_LINE_H
 
 #include "index.h"
+#include "sum.h"
 #include "walscan.h"
 
 struct line_segment {
@@ -22,6 +23,8 @@ struct line_segment {
 	                     * follows; NULL otherwise */
 	bool damaged;       /* the mark, or an unreadable header */
 	char damage[128];
+	bool has_sum;
+	struct sum128 sum;     /* of the plain bytes, as the header says */
 	struct walfacts facts; /* all zero for an unreadable header */
 };
 

@@ -3,6 +3,7 @@
 #ifndef WALVAULT_CMD_FINDINGS_H
 #define WALVAULT_CMD_FINDINGS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "fail.h"
@@ -10,14 +11,20 @@
 struct finding {
 	int level; /* NAGIOS_... */
 	char *subject, *text;
+	char *store; /* its name; NULL: not of one store */
 };
 
 struct findings {
 	struct finding *list;
 	size_t n;
+	const char *store; /* what is added from now on is about this one */
+	bool several;      /* stores: text names them */
 };
 
-/* Remember one.  Without memory the level is raised all the same. */
+/*
+ * Remember one; what was said before is not said again.  Without memory the
+ * level is raised all the same.
+ */
 void findings_add(struct findings *x, int level, const char *subject,
     const char *fmt, ...) FAIL_PRINTF(4, 5);
 

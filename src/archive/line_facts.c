@@ -56,6 +56,8 @@ load(const struct line *l, struct store *store, struct line_segment *s,
 		return 0;
 	}
 	s->facts = h.facts;
+	s->has_sum = h.has_plain;
+	s->sum = h.plain.sum;
 	s->damaged = h.damaged;
 	(void)snprintf(s->damage, sizeof s->damage, "%s", h.damaged_why);
 	return 0;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What a check finds about backups: see check_backup.h. */
+/* What a check finds about backups: see check_job.h. */
 #include <stdio.h>
 #include <string.h>
 
 #include "backup_whole.h"
-#include "check_backup.h"
+#include "check_job.h"
 #include "clock.h"
 #include "exitcode.h"
 #include "lsn.h"
@@ -125,52 +125,149 @@ has_segment(const struct index *x, uint32_t tli, uint64_t segno)
 	return false;
 }
 
-/* What makes the backup consistent was seen when it was made: is it there? */
-static void
-check_own_wal(
-    struct findings *found, const struct index *x, const struct backup *b)
+/*
+ * What makes the backup consistent was seen when it was made: is it there?
+ * 0 yes, 1 no (*missing is the first that is not), -1.
+ */
+static int
+find_own_wal(const struct index *x, const struct backup *b,
+    struct walname *missing, struct fail *f)
 {
 	struct wal_ranges ranges;
-	struct walname name;
-	struct fail f;
+	int rc = 0;
 
-	if (plan_wal(x, &b->info, LSN_NONE, &ranges, &f) != 0) {
-		findings_add_fail(found, NAGIOS_CRITICAL, "backup", &f);
-		return;
-	}
-	for (size_t i = 0; i < ranges.n; i++) {
+	if (plan_wal(x, &b->info, LSN_NONE, &ranges, f) != 0)
+		return -1;
+	for (size_t i = 0; rc == 0 && i < ranges.n; i++) {
 		const struct wal_range *r = &ranges.list[i];
 
-		for (uint64_t s = r->first_segno; s <= r->last_segno; s++) {
+		for (uint64_t s = r->first_segno; rc == 0 && s <= r->last_segno;
+		     s++) {
 			if (has_segment(x, r->tli, s))
 				continue;
-			walname_segment(r->tli, s, x->id.segsize, &name);
-			findings_add(found, NAGIOS_CRITICAL, "backup",
-			    "%s cannot be restored: its WAL %s is missing; "
-			    "take a base backup",
-			    b->id, name.text);
-			break;
+			walname_segment(r->tli, s, x->id.segsize, missing);
+			rc = 1;
 		}
 	}
 	wal_ranges_clear(&ranges);
+	return rc;
 }
 
-/* Is the newest good backup what a restore would take it for? */
 static void
-check_whole(
-    struct findings *found, const struct index *x, const struct backup *b)
+check_own_wal(struct check *c, const struct backup *b)
 {
+	struct walname missing;
+	char nowhere[384];
 	struct fail f;
-	int rc = backup_look_at(x->repo, b->id, &f);
+	int rc = find_own_wal(&c->all->index, b, &missing, &f);
 
-	if (rc == 0)
-		check_own_wal(found, x, b);
-	else if (rc < 0 && f.kind == FAIL_DAMAGED)
-		findings_add(found, NAGIOS_CRITICAL, "backup",
-		    "%s cannot be restored: %s: %s; take a base backup", b->id,
-		    f.object, f.cause);
-	else if (rc < 0)
-		findings_add_fail(found, NAGIOS_CRITICAL, "backup", &f);
+	check_nowhere(c, "has it", nowhere, sizeof nowhere);
+	if (rc < 0)
+		findings_add_fail(&c->found, NAGIOS_CRITICAL, "backup", &f);
+	else if (rc > 0)
+		findings_add(&c->found, NAGIOS_CRITICAL, "backup",
+		    "%s cannot be restored: its WAL %s is missing%s%s", b->id,
+		    missing.text, nowhere, check_remedy(c));
+}
+
+/* The same of a store: all have it, this one alone could not bring it back. */
+static void
+check_own_wal_here(
+    struct check *c, const struct check_place *p, const struct backup *b)
+{
+	struct walname missing;
+	struct fail f;
+
+	if (find_own_wal(&c->all->index, b, &missing, &f) == 0 &&
+	    find_own_wal(&p->index, b, &missing, &f) == 1)
+		findings_add(&c->found, NAGIOS_WARNING, "backup",
+		    "the WAL %s of %s is missing; another store has it: "
+		    "walvault sync brings it",
+		    missing.text, b->id);
+}
+
+/* The backup of that name, if the store has it complete. */
+static const struct backup *
+complete_in(const struct check_place *p, const char *id)
+{
+	const struct backup *b = backup_find(&p->backups, id);
+
+	return b != NULL && b->state == BACKUP_COMPLETE ? b : NULL;
+}
+
+/* "SYSTEM/backup/..." of what a failure is about, as repair takes it. */
+static const char *
+own_key(const struct check_place *p, const char *object)
+{
+	char prefix[LAYOUT_KEY_MAX];
+	const char *own;
+
+	backup_prefix(&p->listed.layout, prefix);
+	own = strstr(object, prefix);
+	return own != NULL ? layout_own_key(&p->listed.layout, own) : object;
+}
+
+/* It is whole somewhere, and not here. */
+static void
+say_not_whole_here(struct check *c, const struct check_place *p,
+    const struct backup *b, const struct fail *f)
+{
+	c->found.store = p->store;
+	if (f->kind == FAIL_DAMAGED)
+		findings_add(&c->found, NAGIOS_WARNING, "backup",
+		    "%s is not whole: %s: %s; another store has what is "
+		    "lacking: walvault repair %s",
+		    b->id, f->object, f->cause, own_key(p, f->object));
+	else
+		findings_add_fail(&c->found, NAGIOS_WARNING, "backup", f);
+	c->found.store = NULL;
+}
+
+static void
+say_not_whole(struct check *c, const struct backup *b, const struct fail *f)
+{
+	char nowhere[384];
+
+	check_nowhere(c, "has it whole", nowhere, sizeof nowhere);
+	if (f->kind == FAIL_DAMAGED)
+		findings_add(&c->found, NAGIOS_CRITICAL, "backup",
+		    "%s cannot be restored: %s: %s%s%s", b->id, f->object,
+		    f->cause, nowhere, check_remedy(c));
+	else
+		findings_add_fail(&c->found, NAGIOS_CRITICAL, "backup", f);
+}
+
+/*
+ * Is the newest good backup what a restore would take it for?  A restore takes
+ * each piece of it from a store that has it.  true: some store has all of it,
+ * or all together have.
+ */
+static bool
+check_whole(struct check *c, const struct backup *b)
+{
+	struct repository all = c->all->listed;
+	struct fail f, why[CONF_STORES_MAX];
+	int rc[CONF_STORES_MAX] = { 0 };
+	bool whole = false;
+
+	for (size_t i = 0; i < c->setup->n; i++) {
+		struct repository r = c->store[i]->place.listed;
+
+		if (!c->store[i]->joined ||
+		    complete_in(&c->store[i]->place, b->id) == NULL)
+			continue;
+		rc[i] = backup_look_at(&r, b->id, &why[i]);
+		/* Gone meanwhile: it was expired. */
+		whole |= rc[i] >= 0;
+	}
+	if (!whole && backup_look_at(&all, b->id, &f) < 0) {
+		say_not_whole(c, b, &f);
+		return false;
+	}
+	for (size_t i = 0; i < c->setup->n; i++)
+		if (rc[i] < 0)
+			say_not_whole_here(c, &c->store[i]->place, b, &why[i]);
+	return true;
 }
 
 static void
@@ -191,120 +288,89 @@ check_unfinished(struct findings *found, const struct conf *c,
 	    b->has_begin ? from : "");
 }
 
-void
-check_backups(struct findings *found, const struct conf *c,
-    const struct backup_list *backups, const struct index *x)
+/* What is said of each store's own. */
+static void
+check_backups_here(struct check *c, size_t i, const struct backup *good)
 {
-	const struct backup *good = newest(backups, true);
-	int64_t now = store_time(backups, x);
+	const struct check_place *p = &c->store[i]->place;
+	int64_t now = store_time(&p->backups, &p->index);
 
-	check_newest(found, c, backups);
-	if (good != NULL)
-		check_whole(found, x, good);
-	for (size_t i = 0; i < backups->n; i++) {
-		const struct backup *b = &backups->list[i];
+	c->found.store = p->store;
+	for (size_t k = 0; k < p->backups.n; k++) {
+		const struct backup *b = &p->backups.list[k];
 
 		if (b->state == BACKUP_UNFINISHED ||
 		    b->state == BACKUP_DELETING)
-			check_unfinished(found, c, b, now);
-		if (b->state == BACKUP_DAMAGED)
-			findings_add(found,
+			check_unfinished(&c->found, c->setup->conf, b, now);
+		if (b->state != BACKUP_DAMAGED)
+			continue;
+		if (c->store[i]->joined && complete_in(c->all, b->id) != NULL)
+			findings_add(&c->found, NAGIOS_WARNING,
+			    "damaged backup",
+			    "%s cannot be restored from here: %s; another "
+			    "store has it: walvault repair %s",
+			    b->id, b->why, b->id);
+		else
+			findings_add(&c->found,
 			    good == NULL ? NAGIOS_CRITICAL : NAGIOS_WARNING,
 			    "damaged backup", "%s cannot be restored: %s",
 			    b->id, b->why);
 	}
+	if (c->n_joined > 1 && c->store[i]->joined && good != NULL &&
+	    complete_in(p, good->id) != NULL)
+		check_own_wal_here(c, p, good);
+	c->found.store = NULL;
 }
 
-int
-check_hole(const struct conf *c, const struct backup_list *backups,
-    const struct line *l, uint64_t behind)
+void
+check_backups(struct check *c)
+{
+	const struct backup *good = NULL;
+
+	if (c->all != NULL) {
+		good = newest(&c->all->backups, true);
+		check_newest(&c->found, c->setup->conf, &c->all->backups);
+		if (good != NULL && check_whole(c, good))
+			check_own_wal(c, good);
+	}
+	for (size_t i = 0; i < c->setup->n; i++)
+		if (c->store[i]->opened)
+			check_backups_here(c, i, good);
+}
+
+bool
+check_is_covered(
+    const struct check_place *p, const struct line *l, uint64_t segno)
 {
 	const struct index_timeline *t = index_timeline(
 	    l->index, l->history.tli);
 
-	for (size_t i = 0; t != NULL && i < backups->n; i++) {
-		const struct backup *b = &backups->list[i];
+	for (size_t i = 0; t != NULL && i < p->backups.n; i++) {
+		const struct backup *b = &p->backups.list[i];
 
 		if (b->state == BACKUP_COMPLETE &&
 		    plan_is_on_line(t, &b->info) &&
-		    b->info.start_lsn / b->info.segsize >= behind)
-			return conf_number(c, OPT_KEEP_WAL) != 0
-			    ? NAGIOS_OK
-			    : NAGIOS_WARNING;
-	}
-	return NAGIOS_CRITICAL;
-}
-
-/* The segment that was set aside under that key.  0, or 1: something else. */
-static int
-aside_segment(const char *key, struct walname *name)
-{
-	const char *cut = strstr(key, ".damaged-");
-	char was[LAYOUT_KEY_MAX];
-
-	if (cut == NULL)
-		return 1;
-	(void)snprintf(was, sizeof was, "%.*s", (int)(cut - key), key);
-	return layout_parse_wal(was, name) != LAYOUT_SEGMENT;
-}
-
-static bool
-is_archived(const struct index *x, uint32_t tli, uint64_t segno)
-{
-	const struct index_timeline *t = index_timeline(x, tli);
-
-	for (size_t i = 0; t != NULL && i < t->segments.n; i++)
-		if (t->segments.list[i].segno == segno)
+		    b->info.start_lsn / b->info.segsize >= segno)
 			return true;
+	}
 	return false;
 }
 
-/* Does a backup begin behind the segment, on a line that leads through it? */
-static bool
-backup_lies_behind(const struct backup_list *backups, const struct index *x,
-    uint32_t tli, uint64_t segno)
+bool
+check_is_covered_any(const struct check_place *p, uint32_t tli, uint64_t segno)
 {
+	const struct index *x = &p->index;
+
 	for (size_t k = 0; k < x->n; k++) {
 		const struct index_timeline *t = &x->timelines[k];
 		uint64_t end = t->tli == tli
 		    ? UINT64_MAX
 		    : timeline_switch(&t->history, tli);
+		struct line l = { .index = x, .history.tli = t->tli };
 
-		if (end == LSN_NONE || end / x->id.segsize < segno)
-			continue;
-		for (size_t i = 0; i < backups->n; i++) {
-			const struct backup *b = &backups->list[i];
-
-			if (b->state == BACKUP_COMPLETE &&
-			    plan_is_on_line(t, &b->info) &&
-			    b->info.start_lsn / b->info.segsize > segno)
-				return true;
-		}
+		if (end != LSN_NONE && end / x->id.segsize >= segno &&
+		    check_is_covered(p, &l, segno + 1))
+			return true;
 	}
 	return false;
-}
-
-void
-check_aside(struct findings *found, const struct backup_list *backups,
-    const struct index *x)
-{
-	for (size_t i = 0; i < x->aside.n; i++) {
-		struct walname name;
-		uint64_t segno;
-
-		if (aside_segment(x->aside.list[i].key, &name) != 0)
-			continue;
-		segno = walname_segno(&name, x->id.segsize);
-		if (is_archived(x, name.tli, segno))
-			continue;
-		findings_add(found,
-		    backup_lies_behind(backups, x, name.tli, segno)
-		        ? NAGIOS_WARNING
-		        : NAGIOS_CRITICAL,
-		    "set aside",
-		    "%s was damaged and is not archived again: a recovery that "
-		    "asks for it ends; walpush it from some server's pg_wal, "
-		    "or take a base backup",
-		    name.text);
-	}
 }

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Does one store lack what the others have?  See check_several.h. */
+/* Does one store lack what the others have?  see check_job.h. */
 #include <stdio.h>
 #include <string.h>
 
-#include "behind.h"
-#include "check_several.h"
-#include "clock.h"
+#include "check_job.h"
 #include "exitcode.h"
 
-uint64_t
-check_needed(const struct backup_list *backups)
+/* From where on must a store have what others have? */
+static uint64_t
+needed_from(const struct backup_list *backups)
 {
 	uint64_t newest = 0;
 
@@ -18,34 +17,6 @@ check_needed(const struct backup_list *backups)
 		    backups->list[i].info.start_lsn > newest)
 			newest = backups->list[i].info.start_lsn;
 	return newest;
-}
-
-/* Stores that fail are no more than a warning as long as enough are left. */
-static int
-level_of_outage(const struct setup *s, const struct check_seen *seen)
-{
-	size_t opened = 0;
-
-	for (size_t i = 0; i < s->n; i++)
-		opened += seen[i].opened;
-	return opened >= conf_n_required(s->conf) ? NAGIOS_WARNING
-	                                          : NAGIOS_CRITICAL;
-}
-
-static void
-check_behind(struct findings *found, const struct setup *s, size_t i)
-{
-	char since[CLOCK_TEXT];
-	struct behind b;
-
-	behind_load(conf_text(s->conf, OPT_STATE_DIR, NULL), &s->repos[i], &b);
-	if (b.failures == 0)
-		return;
-	clock_format(b.since, since);
-	findings_add(found, NAGIOS_WARNING, "store",
-	    "%s: walpush gets no answer since %s (%llu times): %s",
-	    s->repos[i].store->url, since, (unsigned long long)b.failures,
-	    b.cause);
 }
 
 static bool
@@ -67,19 +38,18 @@ has_segment(const struct index_timeline *t, uint64_t segno)
 
 struct lag {
 	uint64_t n;
-	const struct index_object *first;
-	int64_t mtime; /* of the oldest of them, there */
+	const struct index_object *first; /* that was archived */
 };
 
-/* Count what store k has and x lacks, though it belongs there. */
+/* Count what all have and this store lacks, though it belongs there. */
 static void
-count_lag(struct lag *lag, const struct check_seen *x, const struct index *k)
+count_lag(struct lag *lag, const struct check_place *p, const struct index *all)
 {
-	for (size_t i = 0; i < k->n; i++) {
-		const struct index_timeline *t = &k->timelines[i];
+	for (size_t i = 0; i < all->n; i++) {
+		const struct index_timeline *t = &all->timelines[i];
 		const struct index_timeline *own = index_timeline(
-		    &x->index, t->tli);
-		uint64_t from = x->needed / k->id.segsize;
+		    &p->index, t->tli);
+		uint64_t from = needed_from(&p->backups) / all->id.segsize;
 
 		if (own != NULL && own->segments.n > 0 &&
 		    from < own->segments.list[0].segno)
@@ -89,88 +59,100 @@ count_lag(struct lag *lag, const struct check_seen *x, const struct index *k)
 
 			if (o->segno < from || has_segment(own, o->segno))
 				continue;
-			if (lag->n++ == 0 || o->mtime < lag->mtime) {
+			if (lag->n++ == 0 || o->mtime < lag->first->mtime)
 				lag->first = o;
-				lag->mtime = o->mtime;
-			}
 		}
 	}
 }
 
 static void
-check_lag(struct findings *found, const struct setup *s,
-    const struct check_seen *seen, size_t i)
+check_lag(struct check *c, const struct check_place *p)
 {
-	const struct conf *c = s->conf;
+	const struct conf *conf = c->setup->conf;
 	struct lag lag = { 0 };
 	int level = NAGIOS_OK;
 
-	/* With three stores one file may be counted twice: the most counts. */
-	for (size_t k = 0; k < s->n; k++) {
-		struct lag one = { 0 };
-
-		if (k == i || !seen[k].opened)
-			continue;
-		count_lag(&one, &seen[i], &seen[k].index);
-		if (one.n > lag.n)
-			lag = one;
-	}
+	count_lag(&lag, p, &c->all->index);
 	if (lag.n == 0) {
-		findings_add(found, NAGIOS_OK, "lag",
-		    "%s: has what the other stores have",
-		    s->repos[i].store->url);
+		findings_add(&c->found, NAGIOS_OK, "lag",
+		    "it has what the other stores have");
 		return;
 	}
-	if (lag.n >= conf_number(c, OPT_READY_WARNING))
+	if (lag.n >= conf_number(conf, OPT_READY_WARNING))
 		level = NAGIOS_WARNING;
-	if (lag.n >= conf_number(c, OPT_READY_CRITICAL))
+	if (lag.n >= conf_number(conf, OPT_READY_CRITICAL))
 		level = NAGIOS_CRITICAL;
-	findings_add(found, level, "lag",
-	    "%s lacks %llu segments that another store has, the first of them "
+	findings_add(&c->found, level, "lag",
+	    "it lacks %llu segments that another store has, the first of them "
 	    "%s; walvault sync brings them",
-	    s->repos[i].store->url, (unsigned long long)lag.n,
-	    lag.first->name.text);
+	    (unsigned long long)lag.n, lag.first->name.text);
 }
 
-/* What the server was told is archived must be where it is required. */
+/* The segment that the server was last told is archived: is it there? */
 static void
-check_archived(struct findings *found, const struct setup *s,
-    const struct check_seen *seen, const char *archived)
+look_for_last(struct check *c, size_t i)
 {
-	size_t lack = 0, opened = 0, required = conf_n_required(s->conf);
+	const struct repository *r = &c->setup->repos[i];
+	struct check_store *x = c->store[i];
+	struct store_info info;
+	struct walname name;
+	struct fail f;
+	char key[LAYOUT_KEY_MAX];
+	int rc;
 
-	for (size_t i = 0; i < s->n; i++) {
-		opened += seen[i].opened;
-		lack += seen[i].opened && seen[i].lacks_last;
-	}
+	if (!x->opened || !c->has_server || c->server.in_recovery ||
+	    c->server.sysid != r->layout.sysid ||
+	    walname_parse(c->server.last_archived, &name) != 0 ||
+	    name.kind == WALNAME_PARTIAL)
+		return;
+	layout_wal(&r->layout, &name, NULL, key);
+	rc = store_stat(r->store, key, &info, &f);
+	if (rc < 0)
+		findings_add_fail(&c->found, NAGIOS_CRITICAL, "store", &f);
+	x->lacks_last = rc == 1;
+	if (rc == 1 && c->setup->n == 1)
+		findings_add(&c->found, NAGIOS_CRITICAL, "archived WAL",
+		    "the server believes that %s is archived, but it is not in "
+		    "%s: was archive_command another one?",
+		    name.text, r->store->url);
+}
+
+/* It must be where it is required. */
+static void
+check_archived(struct check *c)
+{
+	size_t lack = 0, required = conf_n_required(c->setup->conf);
+
+	for (size_t i = 0; i < c->setup->n; i++)
+		lack += c->store[i]->opened && c->store[i]->lacks_last;
 	if (lack == 0)
 		return;
-	findings_add(found,
-	    opened - lack < required && opened == s->n ? NAGIOS_CRITICAL
-	                                               : NAGIOS_WARNING,
+	findings_add(&c->found,
+	    c->n_opened - lack < required && c->n_opened == c->setup->n
+	        ? NAGIOS_CRITICAL
+	        : NAGIOS_WARNING,
 	    "archived WAL",
 	    "the server believes that %s is archived, but it is in %zu of "
 	    "%zu stores, and %zu are required",
-	    archived, opened - lack, opened, required);
+	    c->server.last_archived, c->n_opened - lack, c->n_opened, required);
 }
 
 /* What is in stores of different repositories cannot be read as one. */
 static void
-check_same(struct findings *found, const struct setup *s,
-    const struct check_seen *seen)
+check_same(struct check *c)
 {
 	const struct repository *first = NULL;
 
-	for (size_t i = 0; i < s->n; i++) {
-		const struct repository *r = &s->repos[i];
+	for (size_t i = 0; i < c->setup->n; i++) {
+		const struct repository *r = &c->setup->repos[i];
 
-		if (!seen[i].opened)
+		if (!c->store[i]->opened)
 			continue;
 		if (first == NULL)
 			first = r;
 		if (strcmp(r->id, first->id) == 0)
 			continue;
-		findings_add(found, NAGIOS_CRITICAL, "repositories",
+		findings_add(&c->found, NAGIOS_CRITICAL, "repositories",
 		    "%s and %s are different repositories: no backup and no "
 		    "sync goes into both; make one of them anew, empty, by "
 		    "walvault init with all stores",
@@ -179,37 +161,17 @@ check_same(struct findings *found, const struct setup *s,
 }
 
 void
-check_several(struct findings *found, const struct setup *s,
-    const struct check_seen *seen, const char *archived)
+check_several(struct check *c)
 {
-	for (size_t i = 0; i < s->n; i++)
-		if (!seen[i].opened)
-			findings_add_fail(found, level_of_outage(s, seen),
-			    "store", &seen[i].fail);
-	if (s->n < 2)
+	for (size_t i = 0; i < c->setup->n; i++) {
+		c->found.store = c->setup->stores[i]->name;
+		look_for_last(c, i);
+		if (c->n_joined > 1 && c->store[i]->joined)
+			check_lag(c, &c->store[i]->place);
+	}
+	c->found.store = NULL;
+	if (c->setup->n < 2)
 		return;
-	for (size_t i = 0; i < s->n; i++) {
-		check_behind(found, s, i);
-		if (seen[i].opened)
-			check_lag(found, s, seen, i);
-	}
-	check_archived(found, s, seen, archived);
-	check_same(found, s, seen);
-}
-
-void
-check_remembered(const struct setup *s, char *out, size_t cap)
-{
-	size_t len = 0;
-
-	out[0] = '\0';
-	for (size_t i = 0; i < s->n && len < cap; i++) {
-		struct behind b;
-
-		behind_load(
-		    conf_text(s->conf, OPT_STATE_DIR, NULL), &s->repos[i], &b);
-		if (b.failures > 0)
-			len += (size_t)snprintf(out + len, cap - len,
-			    "; store %s: %s", s->repos[i].store->name, b.cause);
-	}
+	check_archived(c);
+	check_same(c);
 }

@@ -13,19 +13,57 @@
 static const char *const level_names[] = { "OK", "WARNING", "CRITICAL",
 	"UNKNOWN" };
 
+static bool
+is_same(const char *a, const char *b)
+{
+	if (a == NULL)
+		return b == NULL;
+	return b != NULL && strcmp(a, b) == 0;
+}
+
+/* One segment lies on the lines of many timelines. */
+static bool
+is_known(const struct findings *x, const struct finding *one)
+{
+	for (size_t i = 0; i < x->n; i++) {
+		const struct finding *old = &x->list[i];
+
+		if (old->level == one->level && is_same(old->text, one->text) &&
+		    is_same(old->subject, one->subject) &&
+		    is_same(old->store, one->store))
+			return true;
+	}
+	return false;
+}
+
+static void
+clear_one(struct finding *x)
+{
+	free(x->subject);
+	free(x->text);
+	free(x->store);
+}
+
 static void
 add_text(struct findings *x, int level, const char *subject, char *text)
 {
-	struct finding *more = reallocarray(x->list, x->n + 1, sizeof *more);
+	struct finding one = { .level = level,
+		.subject = strdup(subject),
+		.text = text,
+		.store = x->store != NULL ? strdup(x->store) : NULL };
+	struct finding *more;
 
+	if (is_known(x, &one)) {
+		clear_one(&one);
+		return;
+	}
+	more = reallocarray(x->list, x->n + 1, sizeof *more);
 	if (more == NULL) {
-		free(text);
+		clear_one(&one);
 		return;
 	}
 	x->list = more;
-	more[x->n++] = (struct finding){
-		.level = level, .subject = strdup(subject), .text = text
-	};
+	more[x->n++] = one;
 }
 
 void
@@ -77,6 +115,17 @@ text_of(const char *text)
 	return text != NULL ? text : "(out of memory)";
 }
 
+/* "SUBJECT: [STORE: ]TEXT" and the end of the line. */
+static void
+print_one(const struct findings *x, size_t i, const char *end)
+{
+	const struct finding *f = &x->list[i];
+	bool named = x->several && f->store != NULL;
+
+	(void)printf("%s: %s%s%s%s\n", text_of(f->subject),
+	    named ? f->store : "", named ? ": " : "", text_of(f->text), end);
+}
+
 static void
 print_text(const struct findings *x, const char *cluster, int worst)
 {
@@ -92,12 +141,11 @@ print_text(const struct findings *x, const char *cluster, int worst)
 	if (worst == NAGIOS_OK)
 		(void)printf("%zu checks passed\n", x->n);
 	else
-		(void)printf("%s: %s%s\n", x->list[first].subject,
-		    text_of(x->list[first].text),
-		    at_worst > 1 ? " (and more)" : "");
-	for (size_t i = 0; i < x->n; i++)
-		(void)printf("%s: %s: %s\n", level_names[x->list[i].level],
-		    text_of(x->list[i].subject), text_of(x->list[i].text));
+		print_one(x, first, at_worst > 1 ? " (and more)" : "");
+	for (size_t i = 0; i < x->n; i++) {
+		(void)printf("%s: ", level_names[x->list[i].level]);
+		print_one(x, i, "");
+	}
 }
 
 static void
@@ -114,6 +162,7 @@ print_json(const struct findings *x, const char *cluster, int worst)
 		json_object(&j, NULL);
 		json_string(&j, "level", level_names[x->list[i].level]);
 		json_string(&j, "subject", x->list[i].subject);
+		json_string(&j, "store", x->list[i].store);
 		json_string(&j, "text", x->list[i].text);
 		json_end_object(&j);
 	}
@@ -137,10 +186,8 @@ findings_report(const struct findings *x, const char *cluster, int json)
 void
 findings_clear(struct findings *x)
 {
-	for (size_t i = 0; i < x->n; i++) {
-		free(x->list[i].subject);
-		free(x->list[i].text);
-	}
+	for (size_t i = 0; i < x->n; i++)
+		clear_one(&x->list[i]);
 	free(x->list);
 	*x = (struct findings){ 0 };
 }

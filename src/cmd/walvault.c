@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "check_several.h"
+#include "check_job.h"
 #include "control.h"
 #include "exitcode.h"
 #include "log.h"

@@ -245,7 +245,7 @@ def test_check_tells_how_far_a_store_lags_and_that_it_fails():
     assert {x["level"] for x in findings(repo, 1, "lag")} == {"OK"}
     back = take_down(repo, "offsite")
     push(repo, wal[1]).expect(0)
-    (down,) = [x for x in findings(repo, 1, "store") if x["level"] != "OK" and "no answer" in x["text"]]
+    (down,) = [x for x in findings(repo, 1, "store") if x["level"] != "OK" and "walpush fails there" in x["text"]]
     assert "offsite" in down["text"], down
     back()
     (lag,) = [x for x in findings(repo, 1, "lag") if "lacks" in x["text"]]

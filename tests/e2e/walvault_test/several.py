@@ -40,3 +40,24 @@ class SeveralStores(Repository):
     def holders(self, wal):
         """The names of the stores that have the object of a WAL file."""
         return [name for name in self.names if self.only(name).object_path(wal).exists()]
+
+    # -- what happens to a store --
+
+    def take_down(self, name):
+        """The store's disk is not there any more; a function that brings it back."""
+        place = self.place(name)
+        away = place.with_name(f"{place.name}.away")
+        place.rename(away)
+        return lambda: away.rename(place)
+
+    def damage(self, name, wal, offset=30):
+        """A flipped bit in one store's object of a WAL file: of its header."""
+        flip(self.only(name).object_path(wal), offset)
+
+
+def flip(path, offset):
+    """A flipped bit in a file, whatever its mode says."""
+    content = bytearray(path.read_bytes())
+    content[offset] ^= 1
+    path.chmod(0o600)
+    path.write_bytes(content)
