@@ -71,6 +71,14 @@ repair_finding(struct job *j, size_t i, const struct verify_finding *x)
 		repair_key(j, i, object);
 		return;
 	}
+	/* "FIRST - LAST" are missing: what is not there is not damaged. */
+	if (strstr(object, " - ") != NULL) {
+		log_error("not repaired: store %s: %s: %s (hint: walvault sync "
+		          "brings what another store has)",
+		    j->setup->stores[i]->name, object, x->text);
+		j->failed++;
+		return;
+	}
 	if (verb_key_of(j->setup, i, object, key, &f) == 0 &&
 	    strchr(key, '/') != NULL &&
 	    (backup_is_id(object) || strlen(object) >= 16)) {

@@ -228,6 +228,14 @@ def test_what_is_damaged_of_a_backup_in_one_store_is_no_loss():
             flip(backup_object(repo, "local", made, "manifest"), offset)
         flip(manifest, offset)
 
+    # Missing WAL is no damage: another verb brings it, which repair says.
+    name = sorted(x.name for x in repo.system_directory().glob("wal/0*/*/*") if len(x.name) == 24)[-2]
+    lose(repo, "offsite", name)
+    result = repo.walvault("repair").expect(1)
+    assert "store offsite" in result.err and "walvault sync" in result.err, result
+    repo.walvault("sync").expect(0)
+    repo.walvault("repair").expect(0)
+
     # Held in both; one is not there when it is released.
     repo.walvault("hold", made, "--reason", "audit").expect(0)
     back = repo.take_down("offsite")
