@@ -455,6 +455,68 @@ START_TEST(a_store_must_have_a_place)
 }
 END_TEST
 
+START_TEST(a_place_has_one_name)
+{
+	static const char *const same[][2] = {
+		{ "url = file:///a/b", "url = file:///a//b/" },
+		{ "url = file:///a", "url = file:///./a/." },
+		{ "url = sftp://u@Host/a", "url = sftp://u@host:22/a" },
+		{ "url = s3://b/p\nendpoint = https://h",
+		    "url = s3://b/p/\n"
+		    "endpoint = "
+		    "https://H:443/" },
+	};
+	static const char *const other[][2] = {
+		{ "url = file:///a/b", "url = file:///a/bc" },
+		{ "url = file:///a/.b", "url = file:///a/b" },
+		{ "url = sftp://u@h:22/a", "url = sftp://u@h:23/a" },
+		{ "url = s3://b/p\nendpoint = https://h",
+		    "url = s3://b/p\nendpoint = https://h:444" },
+		{ "url = s3://b/p", "url = s3://b/p\nendpoint = https://h" },
+		{ "url = azure://c/p\naccount = a",
+		    "url = azure://c/p\naccount = b" },
+		{ "url = exec:x", "url = exec:x" },
+	};
+	struct run run = { .command = CMD_WALPUSH };
+	char text[512];
+
+	for (size_t i = 0; i < sizeof same / sizeof same[0]; i++) {
+		(void)snprintf(text, sizeof text,
+		    "[defaults]\nstore = x, y\n[store x]\n%s\n[store y]\n%s\n",
+		    same[i][0], same[i][1]);
+		run.file = text;
+		assert_refused(&run, ":2", "are one place");
+	}
+	for (size_t i = 0; i < sizeof other / sizeof other[0]; i++) {
+		(void)snprintf(text, sizeof text,
+		    "[defaults]\nstore = x, y\n[store x]\n%s\n[store y]\n%s\n",
+		    other[i][0], other[i][1]);
+		run.file = text;
+		conf_free(load(&run));
+	}
+}
+END_TEST
+
+START_TEST(stores_that_a_run_leaves_out_can_be_had_all_the_same)
+{
+	struct run run = { .command = CMD_INIT,
+		.file = "[defaults]\nstore = a, b, c\n"
+		        "[store a]\nurl = file:///a\n"
+		        "[store b]\nurl = file:///b\n"
+		        "[store c]\nurl = file:///c\n",
+		.arguments = { "--store", "file:///b/,c" } };
+	struct conf *c = load(&run);
+	struct fail f;
+
+	ck_assert_uint_eq(conf_n_stores(c), 2);
+	ck_assert_int_eq(conf_add_left_out(c, &f), 0);
+	ck_assert_uint_eq(conf_n_stores(c), 3);
+	ck_assert_str_eq(conf_store_name(c, 2), "a");
+	ck_assert_str_eq(conf_store_text(c, 2, OPT_URL, NULL), "file:///a");
+	conf_free(c);
+}
+END_TEST
+
 static void
 assert_hint(const struct run *run, const char *words)
 {
@@ -744,6 +806,8 @@ main(void)
 	        an_unknown_store_is_told_what_there_is,
 	        an_option_of_another_kind_of_store_is_refused,
 	        a_url_of_two_sections_must_not_be_a_choice,
+	        a_place_has_one_name,
+	        stores_that_a_run_leaves_out_can_be_had_all_the_same,
 	        a_clusters_name_is_checked_wherever_it_comes_from,
 	        a_named_file_must_exist));
 	add_tests(s, "files",

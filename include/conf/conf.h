@@ -13,6 +13,7 @@
 
 #include "fail.h"
 #include "options.h"
+#include "stores.h"
 
 #define CONF_DEFAULT_FILE "/etc/walvault/walvault.conf"
 #define CONF_DEFAULT_DIR  "/etc/walvault/conf.d"
@@ -20,7 +21,7 @@
 /* The cluster's name where nothing names one. */
 #define CONF_DEFAULT_CLUSTER "main"
 
-#define CONF_STORES_MAX 16
+#define CONF_STORES_MAX STORES_MAX
 
 struct conf;
 
@@ -76,6 +77,10 @@ size_t conf_n_required(const struct conf *c);
  * "a, b", or "".
  */
 void conf_left_out(const struct conf *c, char *out, size_t cap);
+
+/* Those are stores of this run from now on, behind the others.  0 or -1. */
+int conf_add_left_out(struct conf *c, struct fail *f);
+
 const char *conf_store_name(const struct conf *c, size_t store);
 const char *conf_store_text(
     const struct conf *c, size_t store, enum option_id id, const char **origin);

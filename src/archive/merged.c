@@ -5,10 +5,8 @@
 
 #include "log.h"
 #include "merged.h"
+#include "stores.h"
 #include "sum.h"
-
-/* Stores of a configuration: CONF_STORES_MAX. */
-#define MERGED_MAX 16
 
 /* An object that a member does not give as it should be. */
 struct shunned {
@@ -18,10 +16,10 @@ struct shunned {
 
 struct merged {
 	struct store store;
-	struct store *members[MERGED_MAX];
+	struct store *members[STORES_MAX];
 	size_t n;
 	bool owned;
-	bool down[MERGED_MAX]; /* it failed: asked last */
+	bool down[STORES_MAX]; /* it failed: asked last */
 	size_t last;           /* who gave something last, or tried to */
 	struct shunned *shunned;
 	size_t n_shunned;
@@ -88,7 +86,7 @@ next_member(const struct merged *m, const char *key, const bool *asked)
 static int
 ask_all(struct merged *m, const char *key, struct asking *a, struct fail *f)
 {
-	bool asked[MERGED_MAX] = { false };
+	bool asked[STORES_MAX] = { false };
 	bool failed = false;
 	struct fail one;
 	size_t i;
@@ -294,7 +292,7 @@ merged_list(struct store *s, const struct store_scan *scan, store_list_fn *fn,
     void *arg, struct fail *f)
 {
 	struct merged *m = (struct merged *)s;
-	struct entries lists[MERGED_MAX] = { { .f = f } };
+	struct entries lists[STORES_MAX] = { { .f = f } };
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < m->n; i++) {
@@ -337,7 +335,7 @@ static struct store *
 merged_again(const struct store *s)
 {
 	const struct merged *m = (const struct merged *)s;
-	struct store *stores[MERGED_MAX] = { NULL };
+	struct store *stores[STORES_MAX] = { NULL };
 	struct store *again;
 	struct fail ignored;
 
@@ -367,7 +365,7 @@ static const struct store_ops merged_ops = {
 static struct store *
 merged_make(struct store *const *stores, size_t n, bool owned, struct fail *f)
 {
-	struct merged *m = n <= MERGED_MAX ? calloc(1, sizeof *m) : NULL;
+	struct merged *m = n <= STORES_MAX ? calloc(1, sizeof *m) : NULL;
 
 	if (m == NULL) {
 		(void)fail_set(

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "conf.h"
+#include "place.h"
 #include "schemes.h"
 #include "settings.h"
 
@@ -13,6 +14,7 @@ struct conf {
 	struct settings said;
 	const char *cluster;
 	char *stores; /* the list, cut into pieces */
+	char *more;   /* the same of those that were left out */
 	const char *used[CONF_STORES_MAX];
 	size_t n_used;
 };
@@ -54,24 +56,74 @@ choose_cluster(struct conf *c, struct fail *f)
 	return 0;
 }
 
-/*
- * A store must be a URL or have one.  Where a section has the URL, it is that
- * store, with all that is said of it.
+static bool
+is_same_place(const struct conf *c, size_t a, size_t b)
+{
+	static const enum option_id where[] = { OPT_URL, OPT_ENDPOINT,
+		OPT_ACCOUNT };
+
+	for (size_t i = 0; i < sizeof where / sizeof where[0]; i++)
+		if (!place_is_same(conf_store_text(c, a, where[i], NULL),
+		        conf_store_text(c, b, where[i], NULL)))
+			return false;
+	return true;
+}
+
+/* The place of the last one among those before it, or n_used. */
+static size_t
+same_as_last(const struct conf *c)
+{
+	size_t last = c->n_used - 1;
+
+	for (size_t i = 0; i < last; i++)
+		if (is_same_place(c, i, last))
+			return i;
+	return c->n_used;
+}
+
+/* Two names of one place would make one copy count as two. */
+static int
+check_place(const struct conf *c, const char *origin, struct fail *f)
+{
+	size_t last = c->n_used - 1, other = same_as_last(c);
+
+	if (other == c->n_used)
+		return 0;
+	(void)fail_set(f, FAIL_CONFIG, origin,
+	    "stores '%s' and '%s' are one place: %s", c->used[other],
+	    c->used[last], conf_store_text(c, last, OPT_URL, NULL));
+	return fail_hint(f,
+	    "what is in both is there once: give one of them a url of its own, "
+	    "or take it out of the list");
+}
+
+/* Where a section has the URL, it is that store, with all that is said of it.
  */
+static int
+name_of(
+    const struct conf *c, const char **name, const char *origin, struct fail *f)
+{
+	const char *section = NULL;
+
+	if (!schemes_is_url(*name))
+		return 0;
+	if (schemes_section(&c->said, c->command, *name, origin, &section, f) <
+	    0)
+		return -1;
+	if (section != NULL)
+		*name = section;
+	return 0;
+}
+
+/* A store must be a URL or have one. */
 static int
 use_store(struct conf *c, const char *name, const char *origin, struct fail *f)
 {
 	if (c->n_used == CONF_STORES_MAX)
 		return fail_set(f, FAIL_CONFIG, origin, "more than %d stores",
 		    CONF_STORES_MAX);
-	if (schemes_is_url(name)) {
-		const char *section = NULL;
-
-		if (schemes_section(
-		        &c->said, c->command, name, origin, &section, f) < 0)
-			return -1;
-		name = section != NULL ? section : name;
-	}
+	if (name_of(c, &name, origin, f) != 0)
+		return -1;
 	for (size_t i = 0; i < c->n_used; i++)
 		if (strcmp(c->used[i], name) == 0)
 			return fail_set(f, FAIL_CONFIG, origin,
@@ -100,7 +152,8 @@ choose_stores(struct conf *c, struct fail *f)
 		return fail_set(f, FAIL_INTERNAL, "store", "out of memory");
 	for (p = strtok_r(c->stores, ", \t", &rest); p != NULL;
 	     p = strtok_r(NULL, ", \t", &rest))
-		if (use_store(c, p, origin, f) != 0)
+		if (use_store(c, p, origin, f) != 0 ||
+		    check_place(c, origin, f) != 0)
 			return -1;
 	return c->n_used > 0
 	    ? 0
@@ -186,6 +239,7 @@ conf_free(struct conf *c)
 		return;
 	settings_clear(&c->said);
 	free(c->stores);
+	free(c->more);
 	free(c);
 }
 
@@ -283,21 +337,32 @@ is_used(const struct conf *c, const char *name, size_t len)
 	return false;
 }
 
-void
-conf_left_out(const struct conf *c, char *out, size_t cap)
+/* The list of stores in the configuration's files, whatever else was said. */
+static const char *
+list_in_files(const struct conf *c, const char **origin)
 {
 	const char *list = "";
-	size_t n = 0, len;
 
-	out[0] = '\0';
 	for (size_t i = 0; i < c->said.n; i++) {
 		const struct setting *s = &c->said.list[i];
 
 		if (s->option->id == OPT_STORE && s->rank <= RANK_SECTION &&
 		    (s->section[0] == '\0' ||
-		        strcmp(s->section, c->cluster) == 0))
+		        strcmp(s->section, c->cluster) == 0)) {
 			list = s->value;
+			*origin = s->origin;
+		}
 	}
+	return list;
+}
+
+void
+conf_left_out(const struct conf *c, char *out, size_t cap)
+{
+	const char *origin, *list = list_in_files(c, &origin);
+	size_t n = 0, len;
+
+	out[0] = '\0';
 	for (; *list != '\0' && n < cap; list += len) {
 		list += strspn(list, ", \t");
 		len = strcspn(list, ", \t");
@@ -305,6 +370,35 @@ conf_left_out(const struct conf *c, char *out, size_t cap)
 			n += (size_t)snprintf(out + n, cap - n, "%s%.*s",
 			    n > 0 ? ", " : "", (int)len, list);
 	}
+}
+
+int
+conf_add_left_out(struct conf *c, struct fail *f)
+{
+	const char *origin = "", *list = list_in_files(c, &origin);
+	size_t len = strlen(list) + 1;
+	char *p, *rest;
+
+	free(c->more);
+	c->more = malloc(len);
+	if (c->more == NULL)
+		return fail_set(f, FAIL_INTERNAL, "store", "out of memory");
+	memcpy(c->more, list, len);
+	for (p = strtok_r(c->more, ", \t", &rest); p != NULL;
+	     p = strtok_r(NULL, ", \t", &rest)) {
+		const char *name = p;
+
+		if (name_of(c, &name, origin, f) != 0)
+			return -1;
+		if (is_used(c, name, strlen(name)))
+			continue;
+		if (use_store(c, name, origin, f) != 0)
+			return -1;
+		/* By its URL it was not left out. */
+		if (same_as_last(c) < c->n_used)
+			c->n_used--;
+	}
+	return 0;
 }
 
 size_t

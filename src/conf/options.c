@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "options.h"
+#include "stores.h"
 #include "units.h"
 
 /* clang-format off */
@@ -19,7 +20,7 @@ static const struct option options[OPT_COUNT] = {
   NULL, NULL, "LIST",
   "stores, by name or URL, separated by commas" },
 { OPT_REQUIRED, "required", OPTION_REQUIRED, SCOPE_CLUSTER,
-  CMD_WALPUSH | CMD_BASEBACKUP | CMD_CHECK, NULL, 1, 16, "all", NULL, "NUMBER",
+  CMD_WALPUSH | CMD_BASEBACKUP | CMD_CHECK, NULL, 1, STORES_MAX, "all", NULL, "NUMBER",
   "how many of the stores must have it: all, any (one of them) or a number" },
 { OPT_GRACE, "grace", OPTION_MS, SCOPE_CLUSTER, CMD_WALPUSH, NULL, 1, 3600000,
   "1s", NULL, "DURATION",
