@@ -43,6 +43,13 @@ int repository_open(struct repository *r, struct fail *f);
 int repository_same(
     const struct repository *first, const struct repository *r, struct fail *f);
 
+/*
+ * The same for who writes into both: and are they two places, not one with two
+ * names?  Only directories can tell.  0, or -1 FAIL_CONFIG.
+ */
+int repository_copies(
+    const struct repository *first, const struct repository *r, struct fail *f);
+
 /* The identity of r->layout's system.  0, 1 there is none, -1. */
 int
 repository_identity(struct repository *r, struct identity *out, struct fail *f);

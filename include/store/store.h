@@ -119,6 +119,9 @@ struct store {
 	char url[1024]; /* without secrets */
 	uint64_t id;    /* a hash of where it is, for caches */
 	bool far;       /* every request takes the network's time */
+	/* The directory's device and inode, once it was opened; inode 0: not
+	 * known, or it is none. */
+	uint64_t device, inode;
 };
 
 struct store_args {

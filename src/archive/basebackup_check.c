@@ -172,7 +172,7 @@ open_one(struct basebackup *b, struct repository *r, struct fail *f)
 		b->identity = id;
 		return 0;
 	}
-	if (repository_same(&b->repo, r, f) != 0)
+	if (repository_copies(&b->repo, r, f) != 0)
 		return -1;
 	if (id.segsize == b->identity.segsize && id.major == b->identity.major)
 		return 0;

@@ -112,13 +112,39 @@ repository_same(
 	    strcmp(r->layout.cluster, first->layout.cluster) == 0 &&
 	    r->layout.sysid == first->layout.sysid)
 		return 0;
+	if (strcmp(r->id, first->id) != 0) {
+		(void)fail_set(f, FAIL_CONFIG, r->store->url,
+		    "store %s holds repository %s, and store %s (%s) holds "
+		    "another one, %s",
+		    r->store->name, r->id, first->store->name,
+		    first->store->url, first->id);
+		return fail_hint(f,
+		    "each was made by itself. Move away what is in one of "
+		    "them, then walvault init makes it part of the other; "
+		    "until then say which one is meant: --store %s",
+		    first->store->name);
+	}
 	(void)fail_set(f, FAIL_CONFIG, r->store->url,
-	    "it holds another repository or another cluster than store %s",
-	    first->store->name);
-	return fail_hint(f,
-	    "say which one is meant: --store %s; an empty store becomes part "
-	    "of the same repository by walvault init with all stores",
-	    r->store->name);
+	    "store %s holds another cluster than store %s (%s)", r->store->name,
+	    first->store->name, first->store->url);
+	return fail_hint(
+	    f, "say which one is meant: --store %s", r->store->name);
+}
+
+int
+repository_copies(
+    const struct repository *first, const struct repository *r, struct fail *f)
+{
+	const struct store *a = first->store, *b = r->store;
+
+	if (b->inode == 0 || a->inode != b->inode || a->device != b->device)
+		return repository_same(first, r, f);
+	(void)fail_set(f, FAIL_CONFIG, b->url,
+	    "store %s is the same directory as store %s (%s): what is in both "
+	    "is there once",
+	    b->name, a->name, a->url);
+	return fail_hint(
+	    f, "give one of them a url of its own, or take it out of store =");
 }
 
 int

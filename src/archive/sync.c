@@ -142,13 +142,8 @@ sync_pair(struct sync_place *from, struct sync_place *to,
 		.f = f };
 	int rc;
 
-	if (strcmp(from->repo->id, to->repo->id) != 0) {
-		(void)fail_set(f, FAIL_CONFIG, to->repo->store->url,
-		    "it holds repository %s, and %s holds %s", to->repo->id,
-		    from->repo->store->url, from->repo->id);
-		return fail_hint(f,
-		    "stores of one repository are made by one walvault init");
-	}
+	if (repository_copies(from->repo, to->repo, f) != 0)
+		return -1;
 	rc = sync_wal(&x, true);
 	if (rc == 0)
 		rc = sync_decide(&x);

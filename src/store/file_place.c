@@ -33,13 +33,27 @@ file_place_failed(
 	}
 }
 
+/* Where it is, whatever it is called: other names may lead there, too. */
+static void
+learn_root(struct file_store *s, int fd)
+{
+	struct stat st;
+
+	if (s->store.inode != 0 || fstat(fd, &st) != 0)
+		return;
+	s->store.device = (uint64_t)st.st_dev;
+	s->store.inode = (uint64_t)st.st_ino;
+}
+
 static int
 open_root(struct file_store *s, struct fail *f)
 {
 	int fd = open(s->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (fd >= 0)
+	if (fd >= 0) {
+		learn_root(s, fd);
 		return fd;
+	}
 	(void)fail_errno(f, s->root, "store directory");
 	if (f->kind == FAIL_ABSENT) {
 		f->kind = FAIL_CONFIG;
