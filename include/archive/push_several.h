@@ -19,7 +19,8 @@ int push_several_is_archived(
 /*
  * The run ends: remember what was seen of the stores, and if all is archived,
  * log which stores have not got it.  wants_sync is set of those that lack
- * files and are not down, but not more often than once a minute.
+ * files and have not failed (a slow one may have it in its own time), but not
+ * more often than once a minute.
  */
 void push_several_end(struct several *s, bool archived);
 

@@ -14,14 +14,13 @@
 #include "behind.h"
 #include "clock.h"
 #include "repository.h"
-
-#define SEVERAL_MAX 16
+#include "stores.h"
 
 enum several_word {
 	SEVERAL_DONE,
 	SEVERAL_NO,     /* the documented "no" */
 	SEVERAL_FAILED, /* why is in fail */
-	SEVERAL_SILENT, /* no answer in time; fail says so */
+	SEVERAL_SILENT, /* not waited for any longer; fail says so */
 	SEVERAL_LEFT,   /* not asked; fail says why */
 };
 
@@ -29,12 +28,14 @@ struct several_store {
 	struct behind behind; /* as it was when the run began */
 	enum several_word word;
 	struct fail fail;
-	uint64_t missed; /* files, counted by the caller */
-	bool wants_sync; /* set by the caller */
-	bool busy;       /* a thread has not come back from it */
-	bool answered;   /* at least once in this run */
-	bool failed;     /* at least once in this run, the last time by */
-	struct fail last;
+	uint64_t missed;  /* files, counted by the caller */
+	bool wants_sync;  /* set by the caller */
+	bool busy;        /* a thread has not come back from it */
+	bool answered;    /* at least once in this run */
+	bool failed;      /* at least once in this run; silence until the end of
+	                   * the deadline is a failure */
+	bool slow;        /* the others were done, and it was still at it */
+	struct fail last; /* why it failed or was slow, the last time */
 };
 
 struct several {
@@ -44,7 +45,7 @@ struct several {
 	int64_t grace_ms;
 	struct deadline deadline;
 	const char *state_dir; /* or NULL */
-	struct several_store store[SEVERAL_MAX];
+	struct several_store store[STORES_MAX];
 };
 
 /* Fill what is remembered; all else in s is set already. */
@@ -63,19 +64,22 @@ struct several_task {
 /*
  * Do it side by side, until the required number of stores has it done and all
  * others have had grace_ms more, or none is left that could do it.  A store
- * remembered as down is asked only if the others do not suffice.  Each store's
- * word is in s->store.
+ * remembered as down, or as slow for several times in a row, is asked only if
+ * the others do not suffice.  Each store's word is in s->store.
  */
 void several_do(struct several *s, const struct several_task *t);
 
 /*
- * Ask one store after another, those remembered as down last, until one has it
- * done; a store that says nothing for grace_ms does not keep the next from
- * being asked.  0 done, 1 all said no, -1 (f: one that may heal rather than
- * another).
+ * Ask one store after another, those remembered as down or slow last, until one
+ * has it done; a store that says nothing for grace_ms does not keep the next
+ * from being asked.  0 done, 1 all said no, -1 (f: one that may heal rather
+ * than another).
  */
 int
 several_ask(struct several *s, const struct several_task *t, struct fail *f);
+
+/* What store i has done does not count, for this reason: it has failed. */
+void several_take_back(struct several *s, size_t i, const struct fail *why);
 
 /* How many stores gave this word the last time. */
 size_t several_count(const struct several *s, enum several_word word);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "behind.h"
+#include "clock.h"
 #include "note.h"
 #include "state.h"
 
@@ -18,6 +19,7 @@ load(const struct buf *b, struct behind *out)
 
 	if (note_check(b, FILE_NAME, &f) == 0 &&
 	    note_get_number(b, "failures", &x.failures, FILE_NAME, &f) == 0 &&
+	    note_get_number(b, "slow", &x.slow, FILE_NAME, &f) == 0 &&
 	    note_get_number(b, "since", &since, FILE_NAME, &f) == 0 &&
 	    note_get_number(b, "failed", &failed, FILE_NAME, &f) == 0 &&
 	    note_get_number(b, "until", &until, FILE_NAME, &f) == 0 &&
@@ -45,6 +47,13 @@ behind_load(
 	buf_clear(&b);
 }
 
+static bool
+synced_lately(const struct behind *b, int64_t now)
+{
+	return b->synced <= now &&
+	    now - b->synced < (int64_t)BEHIND_SYNC_MS * 1000;
+}
+
 void
 behind_save(
     const char *state_dir, const struct repository *r, const struct behind *x)
@@ -53,12 +62,14 @@ behind_save(
 
 	if (state_dir == NULL)
 		return;
-	if (x->failures == 0 && x->missed == 0) {
+	if (x->failures == 0 && x->slow == 0 && x->missed == 0 &&
+	    !synced_lately(x, clock_now())) {
 		state_forget_of_store(state_dir, r, FILE_NAME);
 		return;
 	}
 	if (note_add(&b, "walvault", FILE_NAME) == 0 &&
 	    note_add_number(&b, "failures", x->failures) == 0 &&
+	    note_add_number(&b, "slow", x->slow) == 0 &&
 	    note_add_number(&b, "since", (uint64_t)x->since) == 0 &&
 	    note_add_number(&b, "failed", (uint64_t)x->failed) == 0 &&
 	    note_add_number(&b, "until", (uint64_t)x->until) == 0 &&
@@ -69,25 +80,50 @@ behind_save(
 	buf_clear(&b);
 }
 
-bool
-behind_is_down(const struct behind *b, int64_t now)
+static bool
+is_in_force(const struct behind *b, int64_t now)
 {
-	return b->failures > 0 && b->failed <= now && now < b->until &&
+	return b->failed <= now && now < b->until &&
 	    b->until - b->failed <= (int64_t)BEHIND_MAX_MS * 1000;
 }
 
-void
-behind_failed(struct behind *b, const char *cause, int64_t now)
+bool
+behind_is_down(const struct behind *b, int64_t now)
+{
+	return (b->failures > 0 || b->slow >= BEHIND_SLOW_MAX) &&
+	    is_in_force(b, now);
+}
+
+bool
+behind_is_out(const struct behind *b, int64_t now)
+{
+	return b->failures > 0 && is_in_force(b, now);
+}
+
+bool
+behind_is_doubtful(const struct behind *b, int64_t now)
+{
+	return (b->failures > 0 || b->slow > 0) && is_in_force(b, now);
+}
+
+bool
+behind_wants_sync(const struct behind *b, int64_t now)
+{
+	return b->missed > 0 && !synced_lately(b, now);
+}
+
+/* Once more; times: in a row, so that the wait is doubled with each. */
+static void
+leave_alone(struct behind *b, uint64_t times, const char *cause, int64_t now)
 {
 	int64_t wait = BEHIND_FIRST_MS;
 
-	if (b->failures == 0 || b->since > now)
+	if ((b->failures == 0 && b->slow == 0) || b->since > now)
 		b->since = now;
-	for (uint64_t i = 0; i < b->failures && wait < BEHIND_MAX_MS; i++)
+	for (uint64_t i = 1; i < times && wait < BEHIND_MAX_MS; i++)
 		wait *= 2;
 	if (wait > BEHIND_MAX_MS)
 		wait = BEHIND_MAX_MS;
-	b->failures++;
 	b->failed = now;
 	b->until = now + wait * 1000;
 	(void)snprintf(b->cause, sizeof b->cause, "%s", cause);
@@ -98,9 +134,27 @@ behind_failed(struct behind *b, const char *cause, int64_t now)
 }
 
 void
+behind_failed(struct behind *b, const char *cause, int64_t now)
+{
+	leave_alone(b, b->failures + 1, cause, now);
+	b->failures++;
+}
+
+void
+behind_slow(struct behind *b, const char *cause, int64_t now)
+{
+	leave_alone(b,
+	    b->slow + 1 > BEHIND_SLOW_MAX ? b->slow + 2 - BEHIND_SLOW_MAX : 1,
+	    cause, now);
+	b->slow++;
+	/* It took what it was given. */
+	b->failures = 0;
+}
+
+void
 behind_answered(struct behind *b)
 {
-	b->failures = 0;
+	b->failures = b->slow = 0;
 	b->since = b->failed = b->until = 0;
 	b->cause[0] = '\0';
 }

@@ -8,9 +8,6 @@
 #include "publish.h"
 #include "push_several.h"
 
-/* A sync is not started more often for a store. */
-#define SYNC_EVERY_US (INT64_C(60) * 1000000)
-
 /* What the threads share. */
 struct shared {
 	struct push p;
@@ -98,9 +95,29 @@ too_few(const struct push *p, const struct several *s, struct fail *f)
 	if (n == 0)
 		return fail_hint(f, "walvault check shows what is wrong");
 	return fail_hint(f,
-	    "walvault check shows what is wrong; to go on without %s for now, "
-	    "set required = %zu",
+	    "walvault check shows what is wrong; the server tries again; to go "
+	    "on without %s for now, set required = %zu",
 	    lacking, n);
+}
+
+/*
+ * What is in another repository, or a second time in the same place, is not
+ * archived there.  The first store in the order of the configuration is the
+ * one that counts.
+ */
+static void
+refuse_strangers(struct several *s)
+{
+	const struct several_store *x = s->store;
+	struct fail f;
+
+	for (size_t i = 1; i < s->n; i++)
+		for (size_t k = 0; k < i && x[i].word == SEVERAL_DONE; k++)
+			if ((x[k].word == SEVERAL_DONE ||
+			        x[k].word == SEVERAL_NO) &&
+			    repository_copies(&s->repos[k], &s->repos[i], &f) !=
+			        0)
+				several_take_back(s, i, &f);
 }
 
 static int
@@ -108,6 +125,7 @@ verdict(const struct push *p, struct several *s, struct fail *f)
 {
 	const struct several_store *other = NULL;
 
+	refuse_strangers(s);
 	for (size_t i = 0; i < s->n; i++)
 		if (s->store[i].word == SEVERAL_NO)
 			other = &s->store[i];
@@ -168,6 +186,7 @@ push_several_is_archived(
 	x->p.name = *name;
 	x->sysid = push_system(args)->layout.sysid;
 	do_shared(s, x, run_stat);
+	refuse_strangers(s);
 	if (several_count(s, SEVERAL_NO) > 0)
 		return 0;
 	if (several_count(s, SEVERAL_DONE) >= s->required)
@@ -178,28 +197,33 @@ push_several_is_archived(
 	return -1;
 }
 
-/* One line that says which store is left behind, why, and what becomes of it.
+/*
+ * One line that says which store is left behind, why, what is safe all the
+ * same, and what becomes of the rest.
  */
 static void
 tell_missed(const struct several *s, size_t i)
 {
 	const struct several_store *x = &s->store[i];
-	char until[CLOCK_TEXT], again[CLOCK_TEXT + 32] = "";
+	const char *name = s->repos[i].store->name;
+	char until[CLOCK_TEXT], again[CLOCK_TEXT + 32] = "", safe[200];
 
-	if (x->behind.failures > 0) {
+	list_stores(s, true, safe, sizeof safe);
+	if (behind_is_down(&x->behind, clock_now())) {
 		clock_format(x->behind.until, until);
 		(void)snprintf(again, sizeof again,
 		    ", and is asked again after %s", until);
 	}
-	log_warning(
-	    "archived without store %s: %s: %s; it lacks %llu files%s (hint: "
-	    "%s)",
-	    s->repos[i].store->name, s->repos[i].store->url,
-	    x->behind.cause[0] != '\0' ? x->behind.cause : x->fail.cause,
-	    (unsigned long long)x->behind.missed, again,
-	    x->fail.hint[0] != '\0'
-	        ? x->fail.hint
-	        : "walvault sync brings them when it answers again");
+	log_warning("archived without store %s: %s: %s; safe in %s; %s lacks "
+	            "%llu files%s (hint: %s%s%s walvault sync --to %s)",
+	    name, s->repos[i].store->url,
+	    x->behind.cause[0] != '\0' ? x->behind.cause : x->fail.cause, safe,
+	    name, (unsigned long long)x->behind.missed, again, x->fail.hint,
+	    x->fail.hint[0] != '\0' ? "; " : "",
+	    x->wants_sync
+	        ? "what it lacks is being brought, in the background:"
+	        : "what it lacks is brought when it answers again, or by:",
+	    name);
 }
 
 void
@@ -214,15 +238,16 @@ push_several_end(struct several *s, bool archived)
 	/* Not before what was just remembered. */
 	now = clock_now();
 	for (size_t i = 0; archived && i < s->n; i++) {
-		struct behind *b = &s->store[i].behind;
+		struct several_store *x = &s->store[i];
 
-		if (s->store[i].missed > 0)
+		/* Not while it fails. */
+		x->wants_sync = behind_wants_sync(&x->behind, now) &&
+		    !behind_is_out(&x->behind, now);
+		if (x->wants_sync) {
+			x->behind.synced = now;
+			behind_save(s->state_dir, &s->repos[i], &x->behind);
+		}
+		if (x->missed > 0)
 			tell_missed(s, i);
-		if (b->missed == 0 || behind_is_down(b, now) ||
-		    (b->synced <= now && now - b->synced < SYNC_EVERY_US))
-			continue;
-		b->synced = now;
-		behind_save(s->state_dir, &s->repos[i], b);
-		s->store[i].wants_sync = true;
 	}
 }

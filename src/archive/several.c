@@ -13,6 +13,7 @@ struct slot {
 	struct round *round;
 	struct repository *repo;
 	bool started, done;
+	int64_t begin_ms;
 	int rc;
 	struct fail fail;
 };
@@ -23,7 +24,7 @@ struct round {
 	pthread_cond_t changed;
 	size_t users;
 	struct several_task task;
-	struct slot slot[SEVERAL_MAX];
+	struct slot slot[STORES_MAX];
 };
 
 static struct round *
@@ -88,6 +89,7 @@ start(struct several *s, struct round *r, size_t i)
 	slot->round = r;
 	slot->repo = &s->repos[i];
 	slot->started = true;
+	slot->begin_ms = clock_monotonic_ms();
 	r->users++;
 	rc = thread_start(&thread, run_slot, slot);
 	if (rc == 0) {
@@ -160,18 +162,33 @@ left_alone(struct several *s, size_t i)
 	    x->behind.cause);
 }
 
+/*
+ * Nobody waits for it any longer: it failed if the time of all is over, and it
+ * is slow if it had its grace.
+ */
 static void
-silent(struct several *s, size_t i)
+silent(struct several *s, size_t i, const struct slot *slot, bool over)
 {
 	struct several_store *x = &s->store[i];
+	char grace[UNITS_TEXT];
 
 	x->word = SEVERAL_SILENT;
-	x->busy = x->failed = true;
-	(void)fail_set(&x->fail, FAIL_TRANSIENT, s->repos[i].store->url,
-	    "it did not answer in time");
+	units_format((uint64_t)s->grace_ms, UNITS_MS, grace);
+	if (over)
+		(void)fail_set(&x->fail, FAIL_TRANSIENT, s->repos[i].store->url,
+		    "it did not answer before the deadline");
+	else
+		(void)fail_set(&x->fail, FAIL_TRANSIENT, s->repos[i].store->url,
+		    "it did not answer within %s, and another did", grace);
 	(void)fail_hint(&x->fail,
 	    "is the store reachable? walvault check shows what is wrong");
-	x->last = x->fail;
+	if (slot->started) {
+		x->failed = over;
+		x->slow = !over &&
+		    clock_monotonic_ms() - slot->begin_ms >= s->grace_ms;
+		x->last = x->fail;
+	}
+	x->busy = true;
 }
 
 /* Is it the store that failed, and not what it was asked for? */
@@ -184,7 +201,7 @@ is_outage(const struct fail *f)
 
 /* Each store's word, from the round. */
 static void
-take_words(struct several *s, const struct round *r)
+take_words(struct several *s, const struct round *r, bool over)
 {
 	for (size_t i = 0; i < s->n; i++) {
 		struct several_store *x = &s->store[i];
@@ -192,11 +209,11 @@ take_words(struct several *s, const struct round *r)
 
 		if (!slot->started) {
 			if (x->busy)
-				silent(s, i);
+				silent(s, i, slot, over);
 			else
 				left_alone(s, i);
 		} else if (!slot->done) {
-			silent(s, i);
+			silent(s, i, slot, over);
 		} else {
 			x->fail = slot->fail;
 			x->word = slot->rc == 0 ? SEVERAL_DONE
@@ -204,6 +221,7 @@ take_words(struct several *s, const struct round *r)
 			                        : SEVERAL_FAILED;
 			if (slot->rc < 0 && is_outage(&slot->fail)) {
 				x->failed = true;
+				x->slow = false;
 				x->last = slot->fail;
 			} else {
 				x->answered = true;
@@ -265,7 +283,7 @@ several_do(struct several *s, const struct several_task *t)
 			until = patience;
 		wait_until(r, sooner(until, sooner(enough, end)));
 	}
-	take_words(s, r);
+	take_words(s, r, clock_monotonic_ms() >= end);
 	round_leave(r);
 }
 
@@ -278,12 +296,12 @@ next_to_ask(const struct several *s, const struct round *r, int64_t now)
 	for (size_t i = s->n; i-- > 0;) {
 		if (r->slot[i].started || s->store[i].busy)
 			continue;
-		if (behind_is_down(&s->store[i].behind, now))
+		if (behind_is_doubtful(&s->store[i].behind, now))
 			down = i;
 	}
 	for (size_t i = 0; i < s->n; i++)
 		if (!r->slot[i].started && !s->store[i].busy &&
-		    !behind_is_down(&s->store[i].behind, now))
+		    !behind_is_doubtful(&s->store[i].behind, now))
 			return i;
 	return down;
 }
@@ -347,9 +365,19 @@ several_ask(struct several *s, const struct several_task *t, struct fail *f)
 			break;
 		wait_until(r, next < s->n ? sooner(patience, end) : end);
 	}
-	take_words(s, r);
+	take_words(s, r, clock_monotonic_ms() >= end);
 	round_leave(r);
 	return verdict(s, f);
+}
+
+void
+several_take_back(struct several *s, size_t i, const struct fail *why)
+{
+	struct several_store *x = &s->store[i];
+
+	x->word = SEVERAL_FAILED;
+	x->fail = x->last = *why;
+	x->failed = true;
 }
 
 size_t
@@ -382,6 +410,8 @@ several_end(struct several *s)
 
 		if (x->failed)
 			behind_failed(&b, x->last.cause, now);
+		else if (x->slow)
+			behind_slow(&b, x->last.cause, now);
 		else if (x->answered)
 			behind_answered(&b);
 		b.missed += x->missed;

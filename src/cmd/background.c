@@ -10,6 +10,9 @@
 
 #define WORDS_MAX 64
 
+/* A log that is larger begins anew: another sync may be writing into it. */
+#define LOG_MAX ((off_t)256 * 1024)
+
 struct words {
 	char text[8192];
 	size_t used, n;
@@ -38,7 +41,7 @@ add(struct words *w, const char *name, const char *value)
 
 /* The program beside this one, and its arguments. */
 static bool
-build(struct words *w, const struct conf *c, const char *store)
+build(struct words *w, const struct conf *c, const char *stores)
 {
 	char self[PATH_MAX], *slash;
 	ssize_t len = readlink("/proc/self/exe", self, sizeof self - 16);
@@ -51,7 +54,7 @@ build(struct words *w, const struct conf *c, const char *store)
 		return false;
 	memcpy(slash + 1, "walvault", sizeof "walvault");
 	if (!add(w, self, NULL) || !add(w, "sync", NULL) ||
-	    !add(w, "to", store) || !add(w, "cluster", conf_cluster(c)))
+	    !add(w, "to", stores) || !add(w, "cluster", conf_cluster(c)))
 		return false;
 	for (enum option_id id = 0; id < OPT_COUNT; id++) {
 		const struct option *o = option_of(id);
@@ -77,8 +80,10 @@ run(struct words *w, const char *state_dir)
 
 	(void)snprintf(path, sizeof path, "%.4000s/sync.log", state_dir);
 	null = open("/dev/null", O_RDWR);
-	log = open(
-	    path, O_WRONLY | O_CREAT | O_APPEND | O_TRUNC | O_NOFOLLOW, 0600);
+	log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0600);
+	if (log >= 0 && lseek(log, 0, SEEK_END) > LOG_MAX &&
+	    ftruncate(log, 0) != 0)
+		log = -1;
 	(void)dup2(null, STDIN_FILENO);
 	(void)dup2(null, STDOUT_FILENO);
 	(void)dup2(log >= 0 ? log : null, STDERR_FILENO);
@@ -88,13 +93,13 @@ run(struct words *w, const char *state_dir)
 }
 
 void
-background_sync(const struct conf *c, const char *store)
+background_sync(const struct conf *c, const char *stores)
 {
 	const char *state_dir = conf_text(c, OPT_STATE_DIR, NULL);
 	static struct words w;
 
 	w = (struct words){ .n = 0 };
-	if (!build(&w, c, store) || fork() != 0)
+	if (!build(&w, c, stores) || fork() != 0)
 		return;
 	(void)setsid();
 	if (fork() == 0)

@@ -55,17 +55,22 @@ begin_several(struct job *job)
 	return &job->several;
 }
 
-/* What the stores lack is brought to them by another program. */
+/* What stores lack is brought to them by another program, one for them all. */
 static void
 end_several(struct job *job, bool archived)
 {
 	struct several *s = &job->several;
+	char list[4096];
+	size_t len = 0;
 
 	push_several_end(s, archived);
-	for (size_t i = 0; i < s->n; i++)
+	for (size_t i = 0; i < s->n && len < sizeof list; i++)
 		if (s->store[i].wants_sync)
-			background_sync(
-			    job->setup.conf, s->repos[i].store->name);
+			len += (size_t)snprintf(list + len, sizeof list - len,
+			    "%s%s", len > 0 ? "," : "",
+			    s->repos[i].store->name);
+	if (len > 0 && len < sizeof list)
+		background_sync(job->setup.conf, list);
 }
 
 static int

@@ -40,6 +40,13 @@ class HungStore:
         """Waits until a program hangs."""
         wait_until(self._reached.exists, "a program to wait for the store")
 
+    def reached(self):
+        """Has a program hung since ``hang()`` or ``forget_reached()``?"""
+        return self._reached.exists()
+
+    def forget_reached(self):
+        self._reached.unlink(missing_ok=True)
+
     @property
     def switch(self):
         """The file that makes the store hang by being there."""

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: PostgreSQL
-"""A repository in several stores at once."""
+"""A repository in several stores at once, and what befalls one of them."""
 
 import copy
+from pathlib import Path
 
 from .repository import Repository
+from .stopped import stopped_cluster
+from .waiting import wait_until
 
 
 class SeveralStores(Repository):
@@ -61,3 +64,49 @@ def flip(path, offset):
     content[offset] ^= 1
     path.chmod(0o600)
     path.write_bytes(content)
+
+
+def several(names=("local", "offsite"), **options):
+    """A stopped cluster and its repository in these stores; nobody starts a sync."""
+    pg, wal = stopped_cluster()
+    repo = SeveralStores(pg, names, **{"timeout": "20s", **options})
+    repo.init()
+    return pg, repo, wal
+
+
+def push(repo, name, *options, **settings):
+    return repo.walpush(*options, f"pg_wal/{name}", **settings)
+
+
+def last_line(result):
+    return result.err.splitlines()[-1]
+
+
+def damage(path):
+    """A flipped bit in the middle."""
+    flip(path, path.stat().st_size // 2)
+
+
+def sync(repo, *options, status=0, **settings):
+    return repo.walvault("sync", *options, **settings).expect(status)
+
+
+def background_syncs(repo):
+    """The process ids of the syncs that nobody waits for."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (path / "cmdline").read_bytes().split(b"\0")
+            environment = (path / "environ").read_bytes()
+        except OSError:
+            continue
+        if b"sync" in words and str(repo.config).encode() in environment:
+            found.append(int(path.name))
+    return found
+
+
+def background_sync(repo):
+    """The process id of the one that has been started."""
+    wait_until(lambda: background_syncs(repo), "the background's sync")
+    (pid,) = background_syncs(repo)
+    return pid
