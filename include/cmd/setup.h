@@ -41,10 +41,10 @@ int setup_conf(struct setup *s, enum command command, int argc, char **argv,
 struct deadline setup_deadline(int64_t timeout_ms);
 
 /*
- * Open the stores and prepare one repository each.  Of several those that
- * cannot be opened fail at whatever they are asked, so that nothing is kept
- * from the others; not so for commands that set stores up.  0, or -1: none
- * can be used.
+ * Open the stores that are not open yet, and prepare one repository each.  Of
+ * several those that cannot be opened fail at whatever they are asked, so that
+ * nothing is kept from the others; not so for commands that set stores up.  0,
+ * or -1: none can be used.
  */
 int setup_stores(struct setup *s, struct fail *f);
 

@@ -156,7 +156,7 @@ open_one(struct setup *s, const struct store_args *args, struct fail *f)
 int
 setup_stores(struct setup *s, struct fail *f)
 {
-	for (size_t i = 0; i < conf_n_stores(s->conf); i++) {
+	for (size_t i = s->n; i < conf_n_stores(s->conf); i++) {
 		struct store_args args;
 
 		setup_store_args(s, i, &args);

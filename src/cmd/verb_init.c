@@ -45,69 +45,123 @@ read_cluster(struct setup *s, struct identity *id, struct fail *f)
 	return 0;
 }
 
-/* The highest generation of a system in any store, 0 if there is none. */
-static int
-newest_generation(
-    struct setup *s, uint64_t sysid, uint32_t *newest, struct fail *f)
-{
-	*newest = 0;
-	for (size_t i = 0; i < s->n; i++) {
-		struct identity *list;
-		size_t n;
+/* All identities that the stores have. */
+struct known {
+	struct identity *list;
+	size_t n;
+};
 
-		if (repository_systems(&s->repos[i], &list, &n, f) != 0)
-			return -1;
-		for (size_t k = 0; k < n; k++)
-			if (list[k].sysid == sysid &&
-			    list[k].generation > *newest)
-				*newest = list[k].generation;
-		free(list);
+static int
+add_known(struct known *k, struct repository *r, struct fail *f)
+{
+	struct identity *list, *more;
+	size_t n;
+
+	if (repository_systems(r, &list, &n, f) != 0)
+		return -1;
+	more = reallocarray(k->list, k->n + n + 1, sizeof *more);
+	if (more != NULL) {
+		k->list = more;
+		if (n > 0)
+			memcpy(more + k->n, list, n * sizeof *more);
+		k->n += n;
 	}
-	return 0;
+	free(list);
+	return more != NULL ? 0 : fail_errno(f, "init", "memory");
 }
 
-/* The id that the stores have already; empty if none has.  0, or -1 if they
- * have different ones. */
+static uint32_t
+newest_generation(const struct known *k, uint64_t sysid)
+{
+	uint32_t newest = 0;
+
+	for (size_t i = 0; i < k->n; i++)
+		if (k->list[i].sysid == sysid && k->list[i].generation > newest)
+			newest = k->list[i].generation;
+	return newest;
+}
+
+/*
+ * The stores that this run leaves out, too: if one of them is there, this is
+ * its repository.  Which one it is cannot be changed later.
+ */
 static int
-common_id(struct setup *s, char id[REPOSITORY_ID], struct fail *f)
+open_left_out(struct setup *s, struct fail *f)
+{
+	return conf_add_left_out(s->conf, f) == 0 ? setup_stores(s, f) : -1;
+}
+
+static int
+not_asked(const struct setup *s, size_t i, struct fail *f)
+{
+	(void)fail_add(f,
+	    "store %s cannot be asked which repository this is, and another "
+	    "one would be made",
+	    s->stores[i]->name);
+	return fail_hint(f,
+	    "let it answer first; if there is nothing in it yet, make all at "
+	    "once: walvault init; if it is gone for good, take it out of "
+	    "store = in the configuration");
+}
+
+/*
+ * The id that the stores have already; empty if none has.  The first own are
+ * to be made.  0, or -1 if they have different ones or one cannot be asked.
+ */
+static int
+common_id(struct setup *s, size_t own, struct known *known,
+    char id[REPOSITORY_ID], struct fail *f)
 {
 	id[0] = '\0';
 	for (size_t i = 0; i < s->n; i++) {
 		struct repository *r = &s->repos[i];
-		int rc = store_prepare(r->store, f);
+		int rc = i < own ? store_prepare(r->store, f) : 0;
 
 		if (rc == 0)
 			rc = repository_peek(r, f);
 		if (rc < 0)
+			return i < own ? -1 : not_asked(s, i, f);
+		if (rc == 0 && add_known(known, r, f) != 0)
 			return -1;
-		if (rc == 1)
-			continue;
-		if (id[0] != '\0' && strcmp(id, r->id) != 0)
-			return fail_set(f, FAIL_CONFIG, r->store->url,
-			    "it is another repository (%s) than the store "
-			    "before it (%s)",
-			    r->id, id);
-		(void)snprintf(id, REPOSITORY_ID, "%s", r->id);
+		if (rc == 0 && id[0] == '\0')
+			(void)snprintf(id, REPOSITORY_ID, "%s", r->id);
 	}
 	return 0;
 }
 
-/* The marker in every store, with one id. */
+/* All must be copies of one, in as many places. */
 static int
-create_repositories(struct setup *s, struct fail *f)
+check_copies(struct setup *s, const char *id, struct fail *f)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		struct repository *r = &s->repos[i];
+
+		if (r->id[0] == '\0')
+			(void)snprintf(r->id, sizeof r->id, "%s", id);
+		for (size_t k = 0; k < i; k++)
+			if (repository_copies(&s->repos[k], r, f) != 0)
+				return -1;
+	}
+	return 0;
+}
+
+/* The marker in every store of this run, with one id. */
+static int
+create_repositories(
+    struct setup *s, size_t own, struct known *known, struct fail *f)
 {
 	char id[REPOSITORY_ID];
 
-	if (common_id(s, id, f) != 0)
+	if (open_left_out(s, f) != 0 || common_id(s, own, known, id, f) != 0)
 		return -1;
 	if (id[0] == '\0')
 		repository_new_id(id);
-	for (size_t i = 0; i < s->n; i++) {
+	if (check_copies(s, id, f) != 0)
+		return -1;
+	for (size_t i = 0; i < own; i++) {
 		struct repository *r = &s->repos[i];
-		int rc;
+		int rc = repository_create(r, f);
 
-		(void)snprintf(r->id, sizeof r->id, "%s", id);
-		rc = repository_create(r, f);
 		if (rc < 0)
 			return -1;
 		(void)printf("%s: repository %s of cluster %s %s\n",
@@ -131,31 +185,42 @@ forget(struct setup *s, size_t i)
 	}
 }
 
-int
-verb_init(struct setup *s, struct fail *f)
+/* What the other stores know, and what is at hand.  0 or -1. */
+static int
+add_identities(struct setup *s, size_t i, const struct known *known,
+    const struct identity *id, struct fail *f)
+{
+	int rc;
+
+	for (size_t k = 0; k < known->n; k++)
+		if (repository_add_identity(&s->repos[i], &known->list[k], f) <
+		    0)
+			return -1;
+	rc = repository_add_identity(&s->repos[i], id, f);
+	if (rc < 0)
+		return -1;
+	forget(s, i);
+	(void)printf("%s: system identifier %llu generation %u "
+	             "(PostgreSQL %d, segment size %u) %s\n",
+	    s->stores[i]->url, (unsigned long long)id->sysid, id->generation,
+	    id->major, id->segsize, rc == 1 ? "is there" : "made");
+	return 0;
+}
+
+static int
+init(struct setup *s, struct known *known, struct fail *f)
 {
 	struct identity id = { 0 };
-	uint32_t newest;
+	size_t own = s->n;
 
-	if (read_cluster(s, &id, f) != 0 || create_repositories(s, f) != 0)
+	if (read_cluster(s, &id, f) != 0 ||
+	    create_repositories(s, own, known, f) != 0)
 		return -1;
-	if (conf_number(s->conf, OPT_NEW_GENERATION) != 0) {
-		if (newest_generation(s, id.sysid, &newest, f) != 0)
+	if (conf_number(s->conf, OPT_NEW_GENERATION) != 0)
+		id.generation = newest_generation(known, id.sysid) + 1;
+	for (size_t i = 0; i < own; i++)
+		if (add_identities(s, i, known, &id, f) != 0)
 			return -1;
-		id.generation = newest + 1;
-	}
-	for (size_t i = 0; i < s->n; i++) {
-		int rc = repository_add_identity(&s->repos[i], &id, f);
-
-		if (rc < 0)
-			return -1;
-		forget(s, i);
-		(void)printf("%s: system identifier %llu generation %u "
-		             "(PostgreSQL %d, segment size %u) %s\n",
-		    s->stores[i]->url, (unsigned long long)id.sysid,
-		    id.generation, id.major, id.segsize,
-		    rc == 1 ? "is there" : "made");
-	}
 	if (id.generation != conf_number(s->conf, OPT_GENERATION))
 		(void)printf("\nTo archive into it, set in [cluster %s]:\n"
 		             "generation = %u\n"
@@ -163,4 +228,14 @@ verb_init(struct setup *s, struct fail *f)
 		             "the older generation.\n",
 		    conf_cluster(s->conf), id.generation);
 	return 0;
+}
+
+int
+verb_init(struct setup *s, struct fail *f)
+{
+	struct known known = { 0 };
+	int rc = init(s, &known, f);
+
+	free(known.list);
+	return rc;
 }

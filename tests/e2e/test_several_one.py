@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: PostgreSQL
+"""Several stores are copies of one repository, each in a place of its own, or it is said."""
+
+import shutil
+import subprocess
+
+from walvault_test.programs import program
+from walvault_test.several import SeveralStores, last_line, push, several, sync
+from walvault_test.stopped import stopped_cluster
+
+
+def identifiers(repo):
+    """What the marker of each store that has one says."""
+    found = {}
+    for name in repo.names:
+        marker = repo.only(name).store / "main/repository"
+        if marker.exists():
+            lines = marker.read_text(encoding="ascii").splitlines()
+            found[name] = next(line for line in lines if line.startswith("id = "))
+    return found
+
+
+def identities(repo, name):
+    return sorted(path.parent.name for path in repo.only(name).store.glob("main/*/identity"))
+
+
+def uninitialised(names=("local", "offsite"), **options):
+    pg, wal = stopped_cluster()
+    return SeveralStores(pg, names, **{"timeout": "20s", **options}), wal
+
+
+# -- init --
+
+
+def test_a_store_that_is_added_becomes_a_copy_of_the_one_that_is_there():
+    repo, wal = uninitialised()
+    repo.init("--store", "local")
+    assert set(identifiers(repo)) == {"local"}
+    repo.init("--store", "local", "--new-generation")
+    repo.init("--store", "offsite")
+    assert len(set(identifiers(repo).values())) == 1 == len(identifiers(repo)) - 1
+    assert identities(repo, "local") == identities(repo, "offsite")
+    assert len(identities(repo, "offsite")) == 2
+    push(repo, wal[0]).expect(0)
+    repo.walvault("check", "--no-server").expect((0, 1))
+    # By its URL it is the same one.
+    shutil.rmtree(repo.place("offsite") / "main")
+    repo.init("--store", f"file://{repo.place('offsite')}/")
+    assert len(set(identifiers(repo).values())) == 1, identifiers(repo)
+
+
+def test_no_other_repository_is_made_while_a_store_cannot_be_asked():
+    repo, _ = uninitialised()
+    repo.init("--store", "local")
+    back = repo.take_down("local")
+    result = repo.walvault("init", "--store", "offsite").expect(3)
+    for words in ("local", "cannot be asked which repository this is", "take it out of store ="):
+        assert words in last_line(result), result
+    assert not identifiers(repo)
+    back()
+    repo.init("--store", "offsite")
+    assert len(set(identifiers(repo).values())) == 1 == len(identifiers(repo)) - 1
+
+
+def test_sync_into_a_store_that_was_never_made_says_how_it_is_made():
+    repo, wal = uninitialised()
+    repo.init("--store", "local")
+    push(repo, wal[0], "--store", "local").expect(0)
+    result = sync(repo, status=1)
+    assert "walvault init --store offsite" in result.err, result
+    repo.init("--store", "offsite")
+    sync(repo)
+    assert repo.holders(wal[0]) == ["local", "offsite"]
+
+
+# -- two repositories --
+
+
+def two_repositories(**options):
+    """Each store was made without the other."""
+    repo, wal = uninitialised(**options)
+    repo.init()
+    shutil.rmtree(repo.place("offsite") / "main")
+    repo.configure(store="offsite")
+    repo.init()
+    repo.configure(store="local, offsite")
+    assert len(set(identifiers(repo).values())) == 2
+    return repo, wal
+
+
+def test_walpush_does_not_count_a_store_of_another_repository():
+    repo, wal = two_repositories()
+    result = push(repo, wal[0]).expect(3)
+    assert "safe in local, not in offsite" in last_line(result), result
+    for words in ("store offsite holds repository", "store local (file://", "walvault init"):
+        assert words in result.err, result
+    repo.configure(required="any")
+    result = push(repo, wal[1]).expect(0)
+    assert "archived without store offsite" in last_line(result), result
+    assert "holds repository" in last_line(result) and "safe in local" in last_line(result)
+    result = sync(repo, status=1)
+    assert "holds repository" in result.err and "walvault init" in result.err, result
+    # What the hint says is the way out.
+    (repo.place("offsite") / "main").rename(repo.place("offsite") / "moved")
+    repo.init("--store", "offsite")
+    sync(repo)
+    repo.configure(required="all")
+    push(repo, wal[2]).expect(0)
+    assert repo.holders(wal[0]) == repo.holders(wal[2]) == ["local", "offsite"]
+
+
+# -- one place under two names --
+
+
+def test_one_url_under_two_names_is_no_second_copy():
+    _, repo, wal = several()
+    shutil.rmtree(repo.place("offsite"))
+    repo.sections["offsite"] = {"url": f"file://{repo.place('local')}//./"}
+    repo.configure()
+    for words in (("walpush", f"pg_wal/{wal[0]}"), ("walvault", "sync"), ("walvault", "init")):
+        result = repo.run(*words, cwd=repo.pg.data).expect(3)
+        assert "'local' and 'offsite' are one place" in last_line(result), result
+
+
+def test_a_link_to_the_other_directory_is_no_second_copy():
+    _, repo, wal = several()
+    shutil.rmtree(repo.place("offsite"))
+    repo.place("offsite").symlink_to(repo.place("local"))
+    result = push(repo, wal[0]).expect(3)
+    assert "safe in local, not in offsite" in last_line(result), result
+    assert "is the same directory as store local" in result.err, result
+    for words in (("sync",), ("init",)):
+        result = repo.walvault(*words).expect((1, 3))
+        assert "is the same directory as store local" in result.err, result
+    result = repo.run("basebackup", "--fast")
+    assert result.status != 0 and "is the same directory as store local" in result.err, result
+    repo.configure(required="any")
+    push(repo, wal[0]).expect(0)
+
+
+def test_a_directory_that_is_mounted_twice_is_no_second_copy():
+    """In a name space of its own, where anybody may mount."""
+    _, repo, wal = several()
+    script = (
+        f"mount --bind '{repo.place('local')}' '{repo.place('offsite')}' && "
+        f"cd '{repo.pg.data}' && exec \"$0\" --config '{repo.config}' 'pg_wal/{wal[0]}'"
+    )
+    done = subprocess.run(
+        ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, program("walpush")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "is the same directory as store local" in done.stderr, done
