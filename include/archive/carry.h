@@ -9,12 +9,17 @@
 
 #include "repository.h"
 
-/* How fast all objects of a run may be copied. */
+/* How fast all objects of a run may be copied, and who is told that one is. */
 struct carry_pace {
-	uint64_t max_rate; /* bytes a second; 0: as fast as can be */
-	int64_t begin_ms;  /* set with the first byte */
-	uint64_t bytes;    /* so far */
+	uint64_t max_rate;        /* bytes a second; 0: as fast as can be */
+	int64_t begin_ms;         /* set with the first byte */
+	uint64_t bytes;           /* so far */
+	void (*moved)(void *arg); /* or NULL */
+	void *moved_arg;
 };
+
+/* Something has moved. */
+void carry_moved(const struct carry_pace *p);
 
 struct carry {
 	struct repository *from, *to;

@@ -29,6 +29,8 @@ struct sync_object {
 /* One store as it is when the run begins; kept up to date by the run. */
 struct sync_place {
 	struct repository *repo; /* opened, its system settled */
+	unsigned number;         /* below STORES_MAX; set by the caller */
+	uint32_t compared;       /* with which other numbers */
 	struct retain_rules rules;
 	struct survey survey;
 	struct sync_object *wal; /* all below wal/, in the order of the keys */
@@ -39,6 +41,9 @@ struct sync_args {
 	int64_t clock;
 	bool dry_run;
 	bool all; /* whatever the rules of the store say */
+	/* A backup begun there, too, may still come by itself so long after it
+	 * was finished here: how long one store may hold a backup up. */
+	int64_t coming_us;
 	struct carry_pace *pace;
 };
 
@@ -47,12 +52,13 @@ struct sync_report {
 	uint64_t bytes;
 	size_t again;  /* pushed from pg_wal */
 	size_t left;   /* WAL objects that the rules would not keep */
+	size_t coming; /* backups that may be on their way by themselves */
 	size_t failed; /* could not be brought; logged */
 };
 
 /* 0 (the caller calls sync_place_clear), or -1. */
 int sync_place_load(struct repository *r, const struct identity *id,
-    struct sync_place *out, struct fail *f);
+    const struct carry_pace *pace, struct sync_place *out, struct fail *f);
 void sync_place_clear(struct sync_place *p);
 
 /* Is there an object of a WAL file? */

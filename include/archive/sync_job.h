@@ -17,6 +17,7 @@ struct syncing {
 	struct backup *backups;  /* that are to be brought, by age */
 	size_t n_backups;
 	size_t failures; /* in a row */
+	bool compare;    /* what both have; the other way round it was not */
 	struct fail *f;
 };
 
@@ -32,6 +33,12 @@ int sync_place_add(struct sync_place *p, const char *key, uint64_t size);
  * it is not, go on with others, -1 give up.
  */
 int sync_settle(struct syncing *x, const char *key, int rc, struct fail *why);
+
+/* What is wrong with what both have is told, and left as it is. */
+void sync_tell_differing(struct syncing *x, const struct fail *why);
+
+/* Is a backup that both have the same? */
+void sync_compare_backups(struct syncing *x);
 
 /* The notes with which the backups begin; their packs and manifests. */
 int sync_begins(struct syncing *x);

@@ -38,6 +38,11 @@ enum {
 	NAGIOS_UNKNOWN = 3,
 };
 
+/* walvault sync: another one is at it. */
+enum {
+	EXIT_BUSY = 2,
+};
+
 /* basebackup: the backup exists, with damaged pages in it. */
 enum {
 	EXIT_BAD_PAGES = 2,

@@ -6,6 +6,7 @@
 #ifndef WALVAULT_CMD_PROCESS_H
 #define WALVAULT_CMD_PROCESS_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -44,6 +45,28 @@ struct process_result {
  */
 struct process_result
 process_supervise(int64_t timeout_ms, int (*work)(void *arg), void *arg);
+
+/*
+ * What work that may last for days shows of itself to who watches it: that it
+ * moves, and what it is at.
+ */
+struct process_pulse {
+	_Atomic uint64_t beats;
+	char at[512]; /* what to say of it if it does not go on */
+};
+
+/* In memory that both see.  NULL without; never freed. */
+struct process_pulse *process_pulse_new(void);
+
+/* Something has moved.  NULL is a no-op. */
+void process_beat(struct process_pulse *p);
+
+/*
+ * The same as process_supervise, but the work is left behind only when nothing
+ * has moved for idle_ms (at most twice as long).
+ */
+struct process_result process_supervise_pulse(struct process_pulse *p,
+    int64_t idle_ms, int (*work)(void *arg), void *arg);
 
 /*
  * Of the work: answer now, as if it had ended with value.  Threads of it that

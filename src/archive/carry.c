@@ -9,6 +9,9 @@
 #include "note.h"
 #include "object.h"
 
+/* Who waits because it was told to be slow is no one who hangs. */
+#define SLICE_MS 250
+
 /* What comes from one store, on its way to the reader that verifies it and to
  * the other store. */
 struct carrier {
@@ -17,24 +20,34 @@ struct carrier {
 	struct carry_pace *pace;
 };
 
+void
+carry_moved(const struct carry_pace *p)
+{
+	if (p->moved != NULL)
+		p->moved(p->moved_arg);
+}
+
 /* Wait until as much time has gone by as the bytes so far should take. */
 static void
 keep_pace(struct carry_pace *p, size_t len)
 {
 	int64_t now = clock_monotonic_ms(), due;
-	struct timespec ts;
 
 	if (p->begin_ms == 0)
 		p->begin_ms = now;
 	p->bytes += len;
+	carry_moved(p);
 	if (p->max_rate == 0)
 		return;
 	due = p->begin_ms + (int64_t)(p->bytes * 1000 / p->max_rate);
-	if (due <= now)
-		return;
-	ts.tv_sec = (due - now) / 1000;
-	ts.tv_nsec = (due - now) % 1000 * 1000000;
-	(void)nanosleep(&ts, NULL);
+	for (; now < due; now = clock_monotonic_ms()) {
+		int64_t ms = due - now < SLICE_MS ? due - now : SLICE_MS;
+		struct timespec ts = { .tv_sec = ms / 1000,
+			.tv_nsec = ms % 1000 * 1000000 };
+
+		(void)nanosleep(&ts, NULL);
+		carry_moved(p);
+	}
 }
 
 static int

@@ -9,6 +9,7 @@
 int
 sync_settle(struct syncing *x, const char *key, int rc, struct fail *why)
 {
+	carry_moved(x->args->pace);
 	if (rc >= 0) {
 		x->failures = 0;
 		return 0;
@@ -48,28 +49,80 @@ bring_wal(struct syncing *x, const struct sync_object *o)
 	return 0;
 }
 
-/* Objects of two sizes under one name: is what they hold the same? */
+void
+sync_tell_differing(struct syncing *x, const struct fail *why)
+{
+	log_fail(LOG_ERROR, "sync", why);
+	x->out->failed++;
+	*x->f = *why;
+}
+
+/* 0, 1 it has none, or it cannot be read, which is told. */
+static int
+header_of(struct syncing *x, struct repository *r, const char *key,
+    struct object_header *h)
+{
+	struct fail why;
+	int rc = object_read_header(r->store, &r->layout, key, h, &why);
+
+	carry_moved(x->args->pace);
+	if (rc >= 0)
+		return rc == 0 && h->has_plain ? 0 : 1;
+	if (why.kind == FAIL_DAMAGED)
+		(void)fail_hint(&why,
+		    "walvault repair %s brings a good copy, if there is one; "
+		    "walvault verify --wal looks for more",
+		    key);
+	sync_tell_differing(x, &why);
+	return 1;
+}
+
+/* Is what both hold the same? */
 static void
 compare(struct syncing *x, const char *key)
 {
 	struct repository *a = x->from->repo, *b = x->to->repo;
 	struct object_header one, two;
-	struct fail f;
+	struct fail why;
 
-	if (object_read_header(a->store, &a->layout, key, &one, &f) != 0 ||
-	    object_read_header(b->store, &b->layout, key, &two, &f) != 0 ||
-	    !one.has_plain || !two.has_plain ||
+	if (header_of(x, a, key, &one) != 0 ||
+	    header_of(x, b, key, &two) != 0 ||
 	    (one.plain.len == two.plain.len &&
 	        memcmp(&one.plain.sum, &two.plain.sum, sizeof one.plain.sum) ==
 	            0))
 		return;
-	log_error("sync: %s: %s and %s hold other content under this name: two "
-	          "servers archive here, or one was rolled back (hint: "
-	          "walpush(1), \"Other content\")",
-	    key, a->store->name, b->store->name);
-	x->out->failed++;
-	(void)fail_set(
-	    x->f, FAIL_REFUSED, key, "two stores hold other content");
+	(void)fail_set(&why, FAIL_REFUSED, key,
+	    "%s and %s hold other content under this name: two servers archive "
+	    "here, or one was rolled back; both are left as they are",
+	    a->store->name, b->store->name);
+	(void)fail_hint(&why,
+	    "walpush(1), \"Other content\"; walvault verify --wal tells "
+	    "whether one of them is damaged");
+	sync_tell_differing(x, &why);
+}
+
+/* So many of a timeline's last segments are compared whatever their sizes. */
+#define LAST_SEGMENTS 4
+
+/*
+ * Other content hardly ever has the same size; but histories are small, and
+ * the last segments are where two servers part.
+ */
+static bool
+is_compared(const struct sync_place *p, size_t i, enum layout_kind kind)
+{
+	const char *key = p->wal[i].key, *log = strrchr(key, '/');
+	const char *next;
+	size_t len;
+
+	if (kind == LAYOUT_HISTORY || i + LAST_SEGMENTS >= p->n_wal)
+		return true;
+	/* "TIMELINE/LOG/SEGMENT" */
+	while (log > key && log[-1] != '/')
+		log--;
+	len = (size_t)(log - key);
+	next = p->wal[i + LAST_SEGMENTS].key;
+	return strncmp(next, key, len) != 0;
 }
 
 static const struct sync_object *
@@ -114,7 +167,9 @@ sync_wal(struct syncing *x, bool histories)
 			continue;
 		there = find(x->to, o->key);
 		if (there != NULL) {
-			if (there->size != o->size)
+			if (x->compare &&
+			    (there->size != o->size ||
+			        is_compared(x->from, i, kind)))
 				compare(x, o->key);
 			continue;
 		}
@@ -139,11 +194,15 @@ sync_pair(struct sync_place *from, struct sync_place *to,
 		.args = args,
 		.out = out,
 		.carry = { from->repo, to->repo, args->pace, NULL },
+		.compare = (from->compared & 1U << to->number) == 0,
 		.f = f };
 	int rc;
 
 	if (repository_copies(from->repo, to->repo, f) != 0)
 		return -1;
+	to->compared |= 1U << from->number;
+	if (x.compare)
+		sync_compare_backups(&x);
 	rc = sync_wal(&x, true);
 	if (rc == 0)
 		rc = sync_decide(&x);

@@ -84,6 +84,7 @@ push_file_again(const struct again *a, const struct walname *name)
 	    p.pg_wal, sizeof p.pg_wal, "%.4000s/pg_wal", a->push->pgdata);
 	(void)snprintf(path, sizeof path, "%.4000s/%s", p.pg_wal, name->text);
 	p.path = path;
+	carry_moved(a->args->pace);
 	if (io_exists(path) != 1)
 		return;
 	if (a->args->dry_run) {

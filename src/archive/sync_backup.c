@@ -76,6 +76,40 @@ sync_begins(struct syncing *x)
 	return 0;
 }
 
+static bool
+is_same(const struct manifest_summary *a, const struct manifest_summary *b)
+{
+	return a->start_lsn == b->start_lsn && a->stop_lsn == b->stop_lsn &&
+	    a->start_tli == b->start_tli && a->stop_tli == b->stop_tli &&
+	    a->start_time == b->start_time && a->files == b->files &&
+	    a->bytes == b->bytes && a->stored == b->stored;
+}
+
+void
+sync_compare_backups(struct syncing *x)
+{
+	const struct backup_list *all = &x->from->survey.backups;
+
+	for (size_t i = 0; i < all->n; i++) {
+		const struct backup *a = &all->list[i];
+		const struct backup *b = backup_find(
+		    &x->to->survey.backups, a->id);
+		struct fail why;
+
+		if (a->state != BACKUP_COMPLETE || b == NULL ||
+		    b->state != BACKUP_COMPLETE || is_same(&a->info, &b->info))
+			continue;
+		(void)fail_set(&why, FAIL_REFUSED, a->id,
+		    "%s and %s hold two backups under this name; both are left "
+		    "as they are",
+		    x->from->repo->store->name, x->to->repo->store->name);
+		(void)fail_hint(&why,
+		    "walvault verify %s tells whether one of them is damaged",
+		    a->id);
+		sync_tell_differing(x, &why);
+	}
+}
+
 /*
  * All WAL that makes it consistent, as far as the other store has it, which
  * finished it only when it had all.

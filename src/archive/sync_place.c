@@ -3,10 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "log.h"
 #include "sync_job.h"
 
 struct listing {
 	struct sync_place *place;
+	const struct carry_pace *pace;
 	struct fail *f;
 };
 
@@ -35,6 +37,7 @@ add_listed(void *arg, const char *key, const struct store_info *info)
 {
 	struct listing *l = arg;
 
+	carry_moved(l->pace);
 	if (append(l->place, key, info->size) == 0)
 		return 0;
 	return fail_errno(l->f, key, "memory");
@@ -59,14 +62,15 @@ sync_place_add(struct sync_place *p, const char *key, uint64_t size)
 
 int
 sync_place_load(struct repository *r, const struct identity *id,
-    struct sync_place *out, struct fail *f)
+    const struct carry_pace *pace, struct sync_place *out, struct fail *f)
 {
-	struct listing l = { out, f };
+	struct listing l = { out, pace, f };
 	char prefix[LAYOUT_KEY_MAX];
 
 	*out = (struct sync_place){ .repo = r };
 	if (survey_load(r, id, &out->survey, f) != 0)
 		return -1;
+	carry_moved(pace);
 	layout_wal_prefix(&r->layout, prefix);
 	if (store_list(r->store, prefix, add_listed, &l, f) == 0)
 		return 0;
@@ -164,11 +168,10 @@ merge_backups(
 }
 
 /*
- * basebackup writes its manifests one after another: a backup that was begun
- * there before it was finished here may be on its way by itself.
+ * basebackup writes its manifests one after another, and one store may hold it
+ * up for a while: a backup that was begun there before it was finished here
+ * may be on its way by itself.  A copy that came first would make it fail.
  */
-#define COMING_US (INT64_C(600) * 1000000)
-
 static bool
 is_coming(const struct syncing *x, const struct backup *b)
 {
@@ -176,7 +179,7 @@ is_coming(const struct syncing *x, const struct backup *b)
 
 	return there != NULL && there->newest < b->newest &&
 	    x->args->clock >= b->newest &&
-	    x->args->clock - b->newest < COMING_US;
+	    x->args->clock - b->newest < x->args->coming_us;
 }
 
 /* Choose the backups, when the plan is there. */
@@ -190,13 +193,20 @@ choose(struct syncing *x, const struct survey *merged)
 		const struct backup *b = backup_find(
 		    &x->from->survey.backups, merged->list[i].id);
 
-		if (b != NULL && b->state == BACKUP_COMPLETE &&
-		    !is_settled(&x->to->survey, b->id) &&
-		    listed(&x->from->survey, b->id) != NULL &&
-		    !is_coming(x, b) &&
-		    (x->args->all || x->plan.no_rule || x->plan.unclear != 0 ||
-		        x->plan.backups[i].keep))
-			x->backups[x->n_backups++] = *b;
+		if (b == NULL || b->state != BACKUP_COMPLETE ||
+		    is_settled(&x->to->survey, b->id) ||
+		    listed(&x->from->survey, b->id) == NULL ||
+		    (!x->args->all && !x->plan.no_rule &&
+		        x->plan.unclear == 0 && !x->plan.backups[i].keep))
+			continue;
+		if (is_coming(x, b)) {
+			log_info("left: backup %s: it was begun in %s, too, "
+			         "and may come by itself",
+			    b->id, x->to->repo->store->name);
+			x->out->coming++;
+			continue;
+		}
+		x->backups[x->n_backups++] = *b;
 	}
 	return 0;
 }

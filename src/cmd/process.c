@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -112,10 +114,23 @@ ended(int status)
 	return (struct process_result){ PROCESS_CRASHED, WTERMSIG(status) };
 }
 
+/* Has it moved since beats were seen? */
+static bool
+has_moved(struct process_pulse *p, uint64_t *beats)
+{
+	uint64_t seen = *beats;
+
+	if (p != NULL)
+		*beats = atomic_load(&p->beats);
+	return *beats != seen;
+}
+
 static struct process_result
-watch(pid_t child, const sigset_t *set, int64_t timeout_ms)
+watch(pid_t child, const sigset_t *set, int64_t timeout_ms,
+    struct process_pulse *pulse)
 {
 	struct deadline d = deadline_in(timeout_ms);
+	uint64_t beats = 0;
 
 	for (;;) {
 		int64_t left = deadline_left(d);
@@ -137,15 +152,18 @@ watch(pid_t child, const sigset_t *set, int64_t timeout_ms)
 			return (
 			    struct process_result){ PROCESS_STOPPED, signo };
 		}
-		if (left == 0) {
+		if (left == 0 && has_moved(pulse, &beats)) {
+			d = deadline_in(timeout_ms);
+		} else if (left == 0) {
 			abandon(child, set);
 			return (struct process_result){ PROCESS_TIMEOUT, 0 };
 		}
 	}
 }
 
-struct process_result
-process_supervise(int64_t timeout_ms, int (*work)(void *arg), void *arg)
+static struct process_result
+supervise(struct process_pulse *pulse, int64_t timeout_ms,
+    int (*work)(void *arg), void *arg)
 {
 	sigset_t set, none;
 	pid_t parent = getpid(), child;
@@ -163,7 +181,36 @@ process_supervise(int64_t timeout_ms, int (*work)(void *arg), void *arg)
 		(void)sigprocmask(SIG_SETMASK, &none, NULL);
 		_exit(work(arg));
 	}
-	return watch(child, &set, timeout_ms);
+	return watch(child, &set, timeout_ms, pulse);
+}
+
+struct process_result
+process_supervise(int64_t timeout_ms, int (*work)(void *arg), void *arg)
+{
+	return supervise(NULL, timeout_ms, work, arg);
+}
+
+struct process_result
+process_supervise_pulse(
+    struct process_pulse *p, int64_t idle_ms, int (*work)(void *arg), void *arg)
+{
+	return supervise(p, idle_ms, work, arg);
+}
+
+struct process_pulse *
+process_pulse_new(void)
+{
+	void *p = mmap(NULL, sizeof(struct process_pulse),
+	    PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	return p != MAP_FAILED ? p : NULL;
+}
+
+void
+process_beat(struct process_pulse *p)
+{
+	if (p != NULL)
+		(void)atomic_fetch_add(&p->beats, 1);
 }
 
 void

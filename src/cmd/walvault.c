@@ -53,7 +53,8 @@ static const struct verb verbs[] = {
 	    1, 1, verb_rescue },
 	{ "sync", CMD_SYNC, "sync [option ...]",
 	    "Bring to each store what it lacks and another has.\n"
-	    "Exit status: 0 nothing is lacking any more, 1 something is.",
+	    "Exit status: 0 nothing is lacking any more, 1 something is, 2 "
+	    "another sync is\nrunning.",
 	    0, 0, verb_sync },
 	{ "repair", CMD_REPAIR, "repair [option ...] [OBJECT ...]",
 	    "Put good copies from other stores in the place of damaged objects."

@@ -126,7 +126,7 @@ static const struct option options[OPT_COUNT] = {
   "0s", NULL, "DURATION", "wait so long for another backup of the cluster to end" },
 { OPT_ARCHIVE_WAIT, "archive-wait", OPTION_MS, SCOPE_CLUSTER, CMD_BASEBACKUP, NULL, 1000, 86400000,
   "10min", NULL, "DURATION", "wait so long for WAL that the backup needs to be archived" },
-{ OPT_MAX_LAG, "max-lag", OPTION_MS, SCOPE_CLUSTER, CMD_BASEBACKUP, NULL, 1000, 86400000,
+{ OPT_MAX_LAG, "max-lag", OPTION_MS, SCOPE_CLUSTER, CMD_BASEBACKUP | CMD_SYNC, NULL, 1000, 86400000,
   "10min", NULL, "DURATION", "how long one store may hold up the others before it is left out" },
 { OPT_TO_LATEST, "to-latest", OPTION_FLAG, SCOPE_RUN, CMD_PITR_RESTORE, NULL, 0, 0,
   NULL, NULL, NULL, "recover all that is archived (the default)" },

@@ -92,17 +92,18 @@ def sync(repo, *options, status=0, **settings):
 
 
 def background_syncs(repo):
-    """The process ids of the syncs that nobody waits for."""
-    found = []
+    """The process ids of the syncs that nobody waits for, without their workers."""
+    found = {}
     for path in Path("/proc").glob("[0-9]*"):
         try:
             words = (path / "cmdline").read_bytes().split(b"\0")
             environment = (path / "environ").read_bytes()
+            above = (path / "stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[1]
         except OSError:
             continue
         if b"sync" in words and str(repo.config).encode() in environment:
-            found.append(int(path.name))
-    return found
+            found[int(path.name)] = int(above)
+    return [pid for pid, parent in found.items() if parent not in found]
 
 
 def background_sync(repo):
