@@ -115,9 +115,11 @@ def test_two_stores_that_are_different_repositories_are_told_apart():
     _, repo = archiving()
     shutil.rmtree(repo.second)
     repo.second.mkdir()
-    repo.walvault("init", "--store", "second").expect(0)
+    repo.configure(store="second")
+    repo.init()
+    repo.configure(store="local, second")
     failed = back_up(repo).expect(3)
-    assert "it holds another repository" in failed.err, failed
+    assert "store second holds another repository" in failed.err, failed
     assert all(published(store) == [] for store in repo.stores())
     found = repo.walvault("check").expect(2)
     assert "are different repositories" in found.out, found

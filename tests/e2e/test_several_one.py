@@ -4,7 +4,7 @@
 import shutil
 import subprocess
 
-from walvault_test.programs import program
+from walvault_test.programs import clean_environment, program
 from walvault_test.several import SeveralStores, last_line, push, several, sync
 from walvault_test.stopped import stopped_cluster
 
@@ -92,14 +92,14 @@ def test_walpush_does_not_count_a_store_of_another_repository():
     repo, wal = two_repositories()
     result = push(repo, wal[0]).expect(3)
     assert "safe in local, not in offsite" in last_line(result), result
-    for words in ("store offsite holds repository", "store local (file://", "walvault init"):
+    for words in ("store offsite holds another repository", "store local (file://", "walvault init"):
         assert words in result.err, result
     repo.configure(required="any")
     result = push(repo, wal[1]).expect(0)
     assert "archived without store offsite" in last_line(result), result
-    assert "holds repository" in last_line(result) and "safe in local" in last_line(result)
+    assert "holds another repository" in last_line(result) and "safe in local" in last_line(result)
     result = sync(repo, status=1)
-    assert "holds repository" in result.err and "walvault init" in result.err, result
+    assert "holds another repository" in result.err and "walvault init" in result.err, result
     # What the hint says is the way out.
     (repo.place("offsite") / "main").rename(repo.place("offsite") / "moved")
     repo.init("--store", "offsite")
@@ -147,6 +147,7 @@ def test_a_directory_that_is_mounted_twice_is_no_second_copy():
     )
     done = subprocess.run(
         ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, program("walpush")],
+        env=clean_environment(),
         capture_output=True,
         text=True,
         check=False,

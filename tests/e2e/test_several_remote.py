@@ -13,7 +13,7 @@ from walvault_test.restoring import restore_and_start
 from walvault_test.s3client import Place
 from walvault_test.scripted import ScriptedS3
 from walvault_test.services import place
-from walvault_test.several import SeveralStores
+from walvault_test.several import SeveralStores, sync_at_last
 from walvault_test.stopped import stopped_cluster
 
 SERVICES = ("ceph",)
@@ -61,7 +61,7 @@ def test_an_outage_of_the_bucket_costs_no_push_and_is_healed_by_sync():
     assert "safe in local, not in offsite" in result.err.splitlines()[-1], result
     offsite.relay.up()
     repo.configure(required="any", timeout="30s")
-    repo.walvault("sync").expect(0)
+    sync_at_last(repo)
     assert offsite.wal() == set(wal[:4])
     shutil.rmtree(repo.place("local"))
     asker = Asker(repo, "recovery")
@@ -93,7 +93,7 @@ def test_a_cluster_comes_back_from_the_bucket_when_the_directory_is_lost():
     offsite.relay.up()
     pg.sql("INSERT INTO t VALUES (3)")
     pg.archive_all()
-    repo.walvault("sync").expect(0)
+    sync_at_last(repo)
     pg.stop()
     shutil.rmtree(repo.place("local"))
     restored = restore_and_start(repo, "--store", "offsite")

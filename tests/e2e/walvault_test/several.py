@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: PostgreSQL
 """A repository in several stores at once, and what befalls one of them."""
 
+import contextlib
 import copy
+import os
+import signal
 from pathlib import Path
 
 from .repository import Repository
@@ -89,6 +92,21 @@ def damage(path):
 
 def sync(repo, *options, status=0, **settings):
     return repo.walvault("sync", *options, **settings).expect(status)
+
+
+def sync_at_last(repo):
+    """A sync of our own; those that nobody waits for, and may wait long, are ended."""
+    ended = []
+
+    def try_it():
+        for pid in background_syncs(repo):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        ended.append(repo.walvault("sync").expect((0, 2)))
+        return ended[-1].status == 0
+
+    wait_until(try_it, "the background's syncs to end")
+    return ended[-1]
 
 
 def background_syncs(repo):
