@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "control.h"
 #include "fetch.h"
@@ -226,6 +227,27 @@ learn_system(struct fetch *x)
 }
 
 /*
+ * What one store lacks may be had from another only if they are copies of one
+ * repository: two histories must not be mixed.  0 or -1.
+ */
+static int
+check_one_repository(const struct several *s, struct fail *f)
+{
+	const struct repository *first = NULL;
+
+	for (size_t i = 0; i < s->n; i++) {
+		if (s->store[i].word != SEVERAL_DONE &&
+		    s->store[i].word != SEVERAL_NO)
+			continue;
+		if (first == NULL)
+			first = &s->repos[i];
+		else if (repository_same(first, &s->repos[i], f) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+/*
  * Absent is what all stores say; any other failure outweighs it.  The threads
  * may outlive the caller, so what they share is a copy.
  */
@@ -241,6 +263,11 @@ get_from_several(struct fetch *x, struct fail *f)
 	*shared = *x;
 	rc = several_ask(x->args->several, &task, f);
 	learn_system(x);
+	if (rc >= 0 && check_one_repository(x->args->several, f) != 0) {
+		if (rc == 0)
+			(void)unlink(x->to.dest);
+		return -1;
+	}
 	if (rc == 0)
 		tell_failed(x->args->several, x->to.name.text,
 		    "fetched from another store", NULL);

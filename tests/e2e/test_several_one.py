@@ -4,6 +4,7 @@
 import shutil
 import subprocess
 
+from walvault_test.fetching import Asker
 from walvault_test.programs import clean_environment, program
 from walvault_test.several import SeveralStores, last_line, push, several, sync
 from walvault_test.stopped import stopped_cluster
@@ -107,6 +108,21 @@ def test_walpush_does_not_count_a_store_of_another_repository():
     repo.configure(required="all")
     push(repo, wal[2]).expect(0)
     assert repo.holders(wal[0]) == repo.holders(wal[2]) == ["local", "offsite"]
+
+
+def test_walfetch_takes_nothing_from_a_second_repository():
+    repo, wal = two_repositories()
+    push(repo, wal[0], "--store", "local").expect(0)
+    push(repo, wal[1], "--store", "offsite").expect(0)
+    asker = Asker(repo, "recovery")
+    asker.fetch(wal[0]).expect(0)
+    asker.destination.unlink()
+    for missing in wal[1:3]:
+        result = asker.fetch(missing).expect(200)
+        assert "holds another repository" in result.err, result
+        assert not asker.destination.exists()
+    asker.fetch(wal[1], "--store", "offsite").expect(0)
+    asker.fetch(wal[2], "--store", "local").expect(1)
 
 
 # -- one place under two names --
