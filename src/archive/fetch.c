@@ -228,23 +228,28 @@ learn_system(struct fetch *x)
 
 /*
  * What one store lacks may be had from another only if they are copies of one
- * repository: two histories must not be mixed.  0 or -1.
+ * repository: two histories must not be mixed.  rc is what they have said
+ * together; it, or -1 and nothing is at the destination.
  */
 static int
-check_one_repository(const struct several *s, struct fail *f)
+require_one_repository(const struct fetch *x, int rc, struct fail *f)
 {
+	const struct several *s = x->args->several;
 	const struct repository *first = NULL;
 
-	for (size_t i = 0; i < s->n; i++) {
+	for (size_t i = 0; rc >= 0 && i < s->n; i++) {
 		if (s->store[i].word != SEVERAL_DONE &&
 		    s->store[i].word != SEVERAL_NO)
 			continue;
-		if (first == NULL)
+		if (first == NULL) {
 			first = &s->repos[i];
-		else if (repository_same(first, &s->repos[i], f) != 0)
-			return -1;
+		} else if (repository_same(first, &s->repos[i], f) != 0) {
+			if (rc == 0)
+				(void)unlink(x->to.dest);
+			rc = -1;
+		}
 	}
-	return 0;
+	return rc;
 }
 
 /*
@@ -263,11 +268,7 @@ get_from_several(struct fetch *x, struct fail *f)
 	*shared = *x;
 	rc = several_ask(x->args->several, &task, f);
 	learn_system(x);
-	if (rc >= 0 && check_one_repository(x->args->several, f) != 0) {
-		if (rc == 0)
-			(void)unlink(x->to.dest);
-		return -1;
-	}
+	rc = require_one_repository(x, rc, f);
 	if (rc == 0)
 		tell_failed(x->args->several, x->to.name.text,
 		    "fetched from another store", NULL);

@@ -114,7 +114,8 @@ repository_same(
 		return 0;
 	if (strcmp(r->id, first->id) != 0) {
 		(void)fail_set(f, FAIL_CONFIG, r->store->url,
-		    "store %s holds another repository, %s, than store %s (%s): "
+		    "store %s holds another repository, %s, than store %s "
+		    "(%s): "
 		    "%s",
 		    r->store->name, r->id, first->store->name,
 		    first->store->url, first->id);

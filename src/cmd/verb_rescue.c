@@ -199,6 +199,9 @@ open_repositories(struct setup *s, struct rescue *x, struct fail *f)
 		if (repository_open(r, f) != 0 ||
 		    repository_require(r, &id, f) != 0)
 			return -1;
+		for (size_t k = 0; k < i; k++)
+			if (repository_copies(&s->repos[k], r, f) != 0)
+				return -1;
 	}
 	return 0;
 }
