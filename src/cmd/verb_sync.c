@@ -105,7 +105,10 @@ open_place(struct job *j, size_t i, struct fail *f)
 	now_at(
 	    j, "store %s (%s), what is in it", r->store->name, r->store->url);
 	if (verb_open(s, i, &id, f) != 0) {
-		if (f->kind == FAIL_CONFIG && r->id[0] == '\0')
+		struct fail ignored;
+
+		if (f->kind == FAIL_CONFIG && r->id[0] == '\0' &&
+		    repository_peek(r, &ignored) == 1)
 			(void)fail_hint(f,
 			    "is the store mounted, and url right? A new one "
 			    "is made a copy of the others by: walvault init "
