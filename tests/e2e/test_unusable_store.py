@@ -55,12 +55,12 @@ def test_what_all_that_fail_have_in_common_is_the_exit_status():
     }
     env = {"WALVAULT_STORE_OFFSITE_SECRET_KEY": "x", "WALVAULT_STORE_THIRD_SECRET_KEY": "x"}
     for offsite, third, status in ((wrong, wrong, 3), (wrong, down, 1), (down, down, 1)):
-        repo.sections.update(offsite=offsite, third=third)
+        repo.sections.update(offsite=offsite, third={**third, "url": "s3://bucket/y"})
         repo.configure()
-        repo.walpush(f"pg_wal/{names[0]}", env=env).expect(status)
+        result = repo.walpush(f"pg_wal/{names[0]}", env=env).expect(status)
+        assert "safe in local, not in offsite, third" in result.err, result
     # Those of whom none can be used at all are an error of the configuration.
-    repo.sections["local"] = wrong
-    repo.sections.update(offsite=wrong, third=wrong)
+    repo.sections = {name: {**wrong, "url": f"s3://bucket/{name}"} for name in repo.names}
     repo.configure()
     repo.walpush(f"pg_wal/{names[0]}").expect(3)
     result = repo.walvault("config").expect(3)
