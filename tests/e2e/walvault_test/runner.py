@@ -21,18 +21,28 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from . import processes
 from .asroot import user_variable
 from .cases import DEFAULT_TIME_LIMIT, Skip, in_ci
 from .sandbox import Sandbox
 from .services import NAMES as SERVICES, Services, place
+from .waiting import POLL_SECONDS
 
 ROOT = Path(__file__).resolve().parents[3]
 # "not ok 2 - check_lsn.c:case:test_name: message"
 TAP_RESULT = re.compile(r"(?P<ok>ok|not ok) \d+ - [^:]*:[^:]*:(?P<what>.*)")
 ASAN = "exitcode=200:detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=1"
+SLOWEST = 20
 UBSAN = "halt_on_error=1:exitcode=200:print_stacktrace=1"
+
+
+class Took(NamedTuple):
+    """Seconds that a test took by the clock, and of a processor."""
+
+    seconds: float = 0
+    busy: float = 0
 
 
 class Report:
@@ -42,32 +52,47 @@ class Report:
         self.passed = 0
         self.failed = 0
         self.skips = []
+        self.times = {}
+        self._started = time.monotonic()
         self._lock = threading.Lock()
 
-    def add_passed(self, name, seconds, count=1):
+    def add_passed(self, name, took, count=1):
         tests = f" ({count} tests)" if count != 1 else ""
         with self._lock:
             self.passed += count
-            self._line("ok", seconds, name + tests)
+            self.times[name] = took
+            self._line("ok", took, name + tests)
 
-    def add_failed(self, name, seconds, output=""):
+    def add_failed(self, name, took, output=""):
         with self._lock:
             self.failed += 1
-            self._line("FAIL", seconds, name)
+            self._line("FAIL", took, name)
             for line in output.rstrip().splitlines():
                 print(f"    | {line}")
             sys.stdout.flush()
 
-    def add_skipped(self, name, seconds, reason, install):
+    def add_skipped(self, name, took, reason, install):
         with self._lock:
             self.skips.append((name, reason, install))
-            self._line("skip", seconds, f"{name}: {reason}")
+            self._line("skip", took, f"{name}: {reason}")
 
-    def _line(self, word, seconds, text):
-        print(f"{word:4} {seconds:7.2f} s  {text}", flush=True)
+    def _line(self, word, took, text):
+        print(f"{word:4} {took.seconds:7.2f} s  {text}", flush=True)
+
+    def _tell_where_the_time_went(self):
+        if len(self.times) <= SLOWEST:
+            return
+        longest = sorted(self.times.items(), key=lambda each: each[1], reverse=True)
+        print("the slowest, and how long they kept a processor busy:")
+        for name, took in longest[:SLOWEST]:
+            print(f"  {took.seconds:7.2f} s {took.busy:7.2f} s  {name}")
+        seconds, busy = map(sum, zip(*self.times.values()))
+        spent = time.monotonic() - self._started
+        print(f"  {seconds:7.2f} s {busy:7.2f} s  all of them, in {spent:.0f} s")
 
     def conclude(self):
-        """Prints the skips and the totals; the exit status of the whole run."""
+        """Prints where the time went, the skips and the totals; the run's exit status."""
+        self._tell_where_the_time_went()
         for name, reason, install in self.skips:
             print(f"skipped {name}: {reason}; to install it: {install}")
         skips_fail = in_ci() and self.skips
@@ -105,10 +130,9 @@ class Running:
                 )
             self._processes.add(process)
         started = time.monotonic()
-        try:
-            process.wait(time_limit)
-            complaint = _death(process.returncode)
-        except subprocess.TimeoutExpired:
+        busy = _wait(process, started + time_limit)
+        complaint = _death(process.returncode) if busy is not None else None
+        if busy is None:
             processes.end(process)
             complaint = f"still running after {time_limit} s, and ended"
         with self._lock:
@@ -116,7 +140,8 @@ class Running:
             if self._stopped:
                 raise Interrupted
         output = Path(log).read_text(encoding="utf-8", errors="replace")
-        return Ended(process.returncode, complaint, output, time.monotonic() - started)
+        took = Took(time.monotonic() - started, busy or 0)
+        return Ended(process.returncode, complaint, output, took)
 
     def stop(self):
         with self._lock:
@@ -126,18 +151,32 @@ class Running:
             processes.end(process)
 
 
+def _wait(process, deadline):
+    """How long it and all below it kept a processor busy; None if it has not ended by then."""
+    while time.monotonic() < deadline:
+        try:
+            pid, status, used = os.wait4(process.pid, os.WNOHANG)
+        except ChildProcessError:
+            return None  # an interrupt has ended it
+        if pid:
+            process.returncode = os.waitstatus_to_exitcode(status)
+            return used.ru_utime + used.ru_stime
+        time.sleep(POLL_SECONDS)
+    return None
+
+
 def _death(status):
     return f"killed by {signal.Signals(-status).name}" if status < 0 else None
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a process ended: status, what is wrong with that if anything, output, seconds."""
+    """How a process ended: status, what is wrong with that if anything, output, time."""
 
     status: int
     complaint: str
     output: str
-    seconds: float
+    took: Took
 
 
 @dataclass
@@ -219,7 +258,7 @@ class UnitProgram:
             try:
                 extra = context.environment_of(self.service)
             except Skip as skip:
-                context.report.add_skipped(self.name, 0, skip.reason, skip.install)
+                context.report.add_skipped(self.name, Took(), skip.reason, skip.install)
                 return
         scratch = context.sandbox.path / f"unit-{self.name.replace(' ', '-')}"
         scratch.mkdir()
@@ -231,16 +270,16 @@ class UnitProgram:
         )
         passed, failures, complete = self._results(tap)
         if passed:
-            context.report.add_passed(self.name, ended.seconds, passed)
+            context.report.add_passed(self.name, ended.took, passed)
         for failure in failures:
-            context.report.add_failed(f"{self.name}: {failure}", ended.seconds)
+            context.report.add_failed(f"{self.name}: {failure}", ended.took)
         complaint = ended.complaint
         if not complaint and not complete:
             complaint = "ended before its last test"
         if not complaint and ended.status != 0 and not failures:
             complaint = f"no test failed, but the exit status is {ended.status}"
         if complaint:
-            context.report.add_failed(f"{self.name}: {complaint}", ended.seconds, ended.output)
+            context.report.add_failed(f"{self.name}: {complaint}", ended.took, ended.output)
 
     def _results(self, tap):
         """How many passed, what failed, and whether the program came to its end."""
@@ -277,9 +316,9 @@ class EndToEndTest:
 
     def run(self, context):
         if self.error:
-            context.report.add_failed(f"{self.name}: cannot be loaded", 0, self.error)
+            context.report.add_failed(f"{self.name}: cannot be loaded", Took(), self.error)
         elif self.skip:
-            context.report.add_skipped(self.name, 0, self.skip, "tests/deps test")
+            context.report.add_skipped(self.name, Took(), self.skip, "tests/deps test")
         else:
             self._run_process(context)
 
@@ -309,12 +348,12 @@ class EndToEndTest:
         if (directory / "outcome").exists() and not ended.complaint:
             outcome = json.loads((directory / "outcome").read_text(encoding="utf-8"))
         if outcome["outcome"] == "passed":
-            report.add_passed(self.name, ended.seconds)
+            report.add_passed(self.name, ended.took)
         elif outcome["outcome"] == "skipped":
-            report.add_skipped(self.name, ended.seconds, outcome["reason"], outcome["install"])
+            report.add_skipped(self.name, ended.took, outcome["reason"], outcome["install"])
         else:
             complaint = f": {ended.complaint}" if ended.complaint else ""
-            report.add_failed(self.name + complaint, ended.seconds, ended.output)
+            report.add_failed(self.name + complaint, ended.took, ended.output)
 
 
 def child_command(*words):
