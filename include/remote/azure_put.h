@@ -5,9 +5,7 @@
 
 #include "azure_call.h"
 #include "keyed.h"
-
-/* Objects of one request wait in memory up to here, then in a file. */
-#define AZURE_MEMORY_MAX ((size_t)32 * 1024 * 1024)
+#include "put.h"
 
 #define AZURE_BLOCKS_MAX 50000
 
@@ -19,19 +17,10 @@
 #define AZURE_WRITER_TEXT 17
 
 struct azure_put {
-	struct stream stream;
-	struct azure *azure;
-	enum store_kind kind;
-	char key[STORE_KEY_MAX];
-	char aside[STORE_KEY_MAX]; /* empty: none */
+	struct put put;
 	char writer[AZURE_WRITER_TEXT];
-	struct spool *body; /* of the object, or of its next block */
-	struct md5 *sum;    /* of the body */
-	unsigned n_blocks;
+	struct md5 *sum; /* of the body */
 };
-
-/* An empty body and its sum.  0 or -1. */
-int azure_put_next_body(struct azure_put *p, struct fail *f);
 
 /* Content-MD5 of the body, which is complete: what the service is to find. */
 void azure_put_sum(struct azure_put *p, struct headers *h);
@@ -43,18 +32,18 @@ void azure_put_attributes(const struct azure_put *p, struct headers *h);
  * The key is taken, or so it says.  After a request that was repeated: by
  * ourselves?  0 yes, 1 no, -1.
  */
-int azure_put_is_ours(
-    struct azure_put *p, const struct azure_call *c, struct fail *f);
+int
+azure_put_is_ours(struct azure_put *p, const struct call *c, struct fail *f);
 
 /* Was the object really locked, if it was to be?  0 or -1. */
-int azure_put_check_lock(struct azure_put *p, const char *key, struct fail *f);
+int azure_put_check_lock(struct azure_put *p, struct fail *f);
 
-/* Copy what is under the key to p->aside, and tell its tag.  0, 1, -1. */
+/* Copy what is under the key to its other name, and tell its tag.  0, 1, -1. */
 int
 azure_put_copy(struct azure_put *p, char etag[RANGE_ETAG_MAX], struct fail *f);
 
-/* The body becomes the next block.  0 or -1. */
-int azure_put_block(struct azure_put *p, struct fail *f);
+/* As struct put_ops has it. */
+int azure_put_block(struct put *put, struct fail *f);
 
 /*
  * Make an object of the blocks, on a condition (a header and its value).  0, 1

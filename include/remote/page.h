@@ -24,6 +24,12 @@ struct page {
 	bool failed; /* out of memory */
 };
 
+/* Who is given what is listed. */
+struct page_taker {
+	store_list_fn *fn;
+	void *arg;
+};
+
 /* Empty it for the next one. */
 void page_clear(struct page *p);
 
@@ -38,8 +44,16 @@ void page_token(struct page *p, const char *text);
 /* In bytewise order: keys and prefixes come one behind the other. */
 void page_sort(struct page *p);
 
-/* What is behind after (NULL: all).  0, or what fn returned. */
-int page_give(
-    const struct page *p, const char *after, store_list_fn *fn, void *arg);
+/* Get the page that token leads to (NULL: the first).  0 or -1. */
+typedef int page_load_fn(struct store *store, const struct store_scan *scan,
+    const char *token, struct page *p, struct fail *f);
+
+/*
+ * Give all pages, of a store with that prefix; keys that are not behind
+ * scan->after are left out.  0, -1, or what fn returned.
+ */
+int page_list(struct store *store, const char *prefix,
+    const struct store_scan *scan, page_load_fn *load,
+    const struct page_taker *to, struct fail *f);
 
 #endif

@@ -5,27 +5,18 @@
 #include <string.h>
 
 #include "azure_call.h"
-#include "probe.h"
-#include "service.h"
 
 /* azure://CONTAINER/PREFIX */
 static int
-parse_url(struct azure *az, const struct store_args *args, struct fail *f)
+set_place(struct azure *az, const struct store_args *args, struct fail *f)
 {
-	struct service_place place = { .name = "" };
-
-	if (service_place(args, &place, f) != 0 ||
-	    strchr(args->url, '?') != NULL) {
-		(void)fail_set(
-		    f, FAIL_CONFIG, "url", "not the address of a container");
-		return fail_hint(f,
-		    "write azure://CONTAINER or azure://CONTAINER/PREFIX; the "
-		    "account is an option, and so is a shared access "
-		    "signature");
-	}
-	(void)snprintf(az->container, sizeof az->container, "%s", place.name);
-	(void)snprintf(az->prefix, sizeof az->prefix, "%s", place.prefix);
-	return 0;
+	if (service_place(args, &az->at, f) == 0 &&
+	    strchr(args->url, '?') == NULL)
+		return 0;
+	(void)fail_set(f, FAIL_CONFIG, "url", "not the address of a container");
+	return fail_hint(f,
+	    "write azure://CONTAINER or azure://CONTAINER/PREFIX; the "
+	    "account is an option, and so is a shared access signature");
 }
 
 /* The emulator, and addresses without a name, have accounts in the path. */
@@ -104,45 +95,22 @@ set_endpoint(struct azure *az, const struct store_args *args, struct fail *f)
 		return -1;
 	path = e.path[0] == '\0' && az->account[0] != '\0' && in_path(args, &e);
 	find_account(az, &e);
-	(void)snprintf(az->base, sizeof az->base, "%s%s", e.scheme, e.host);
+	(void)snprintf(
+	    az->at.base, sizeof az->at.base, "%s%s", e.scheme, e.host);
 	(void)snprintf(az->root, sizeof az->root, "%s%s%s/%s", e.path,
-	    path ? "/" : "", path ? az->account : "", az->container);
+	    path ? "/" : "", path ? az->account : "", az->at.name);
 	return 0;
-}
-
-/* What S3 calls governance is a policy that is not locked. */
-static int
-set_objects(struct azure *az, const struct store_args *args, struct fail *f)
-{
-	const char *lock = store_option(args, "lock-mode", "none");
-
-	az->part_size = (size_t)service_bytes(args, "part-size", "16MiB");
-	az->lock_ms = service_ms(args, "lock-for", "7d");
-	if (strcmp(lock, "none") != 0)
-		(void)snprintf(az->lock_mode, sizeof az->lock_mode, "%s",
-		    strcmp(lock, "COMPLIANCE") == 0 ? "Locked" : "Unlocked");
-	if (service_option(
-	        args, "storage-class", az->tier, sizeof az->tier, f) != 0 ||
-	    service_option(args, "wal-storage-class", az->wal_tier,
-	        sizeof az->wal_tier, f) != 0)
-		return -1;
-	return service_copy(args, "spool-dir",
-	    args->spool_dir != NULL ? args->spool_dir : "", az->spool_dir,
-	    sizeof az->spool_dir, f);
 }
 
 /* The object that is made stays; see probe.h. */
 int
 azure_probe(struct store *store, struct fail *f)
 {
-	int rc = probe_twice(store, f);
+	int rc = service_probe(store, "If-None-Match", f);
 
-	if (rc <= 0)
-		return rc;
-	(void)fail_set(f, FAIL_CONFIG, store->url,
-	    "the service overwrites an object that was to be made only if "
-	    "there is none (it ignores If-None-Match)");
-	return fail_hint(f, "two writers could overwrite each other's WAL");
+	return rc <= 0
+	    ? rc
+	    : fail_hint(f, "two writers could overwrite each other's WAL");
 }
 
 static void
@@ -150,7 +118,7 @@ azure_free(struct store *store)
 {
 	struct azure *az = (struct azure *)store;
 
-	http_free(az->http);
+	http_free(az->at.http);
 	azure_auth_free(az->auth);
 	free(az);
 }
@@ -177,23 +145,25 @@ azure_open(const struct store_args *args, struct fail *f)
 		(void)fail_set(f, FAIL_INTERNAL, args->url, "out of memory");
 		return NULL;
 	}
-	az->store.ops = &azure_ops;
-	if (parse_url(az, args, f) == 0 && set_account(az, args, f) == 0 &&
-	    set_endpoint(az, args, f) == 0 && set_objects(az, args, f) == 0 &&
-	    http_options_read(args, &az->options, f) == 0) {
-		char service[2 * AZURE_URL_MAX];
+	az->at.store.ops = &azure_ops;
+	az->at.calls = &azure_calls;
+	if (set_place(az, args, f) == 0 && set_account(az, args, f) == 0 &&
+	    set_endpoint(az, args, f) == 0 &&
+	    service_options(args, &az->at, f) == 0) {
+		char service[2 * SERVICE_URL_MAX];
 
 		(void)snprintf(
-		    service, sizeof service, "%s%s", az->base, az->root);
-		az->store.id = service_id(args, service);
+		    service, sizeof service, "%s%s", az->at.base, az->root);
+		az->at.store.id = service_id(args, service);
 		az->auth = azure_auth_new(args, az->account, f);
-		az->http = az->auth != NULL ? http_new(&az->options) : NULL;
-		if (az->http != NULL)
-			return &az->store;
+		az->at.http = az->auth != NULL ? http_new(&az->at.options)
+		                               : NULL;
+		if (az->at.http != NULL)
+			return &az->at.store;
 		if (az->auth != NULL)
 			(void)fail_set(
 			    f, FAIL_INTERNAL, args->url, "out of memory");
 	}
-	azure_free(&az->store);
+	azure_free(&az->at.store);
 	return NULL;
 }

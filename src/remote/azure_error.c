@@ -11,13 +11,10 @@
 #include "azure_call.h"
 #include "xml.h"
 
-/* Seconds of difference that a request survives. */
-#define SKEW_MAX INT64_C(900)
-
 static int
 take_element(void *arg, const char *path, const char *text)
 {
-	struct azure_error *e = arg;
+	struct call_error *e = arg;
 
 	if (strcmp(path, "Error/Code") == 0)
 		(void)snprintf(e->code, sizeof e->code, "%s", text);
@@ -29,12 +26,12 @@ take_element(void *arg, const char *path, const char *text)
 }
 
 int
-azure_parse_error(const struct http_answer *a, struct azure_error *e)
+azure_parse_error(const struct http_answer *a, struct call_error *e)
 {
 	const char *code = headers_get(&a->headers, "x-ms-error-code");
 	struct fail ignored;
 
-	*e = (struct azure_error){ .code = "" };
+	*e = (struct call_error){ .code = "" };
 	if (a->body.len > 0)
 		(void)xml_parse((const char *)a->body.data, a->body.len, "",
 		    take_element, e, &ignored);
@@ -43,29 +40,14 @@ azure_parse_error(const struct http_answer *a, struct azure_error *e)
 	return e->code[0] != '\0' ? 0 : 1;
 }
 
-/* "PUT: answered 503 ServerBusy: message": first words of every cause. */
-static void
-describe(const struct azure_call *c, const struct http_answer *a,
-    enum fail_kind kind, struct fail *f)
-{
-	const struct azure_error *e = &c->error;
-
-	(void)fail_set(f, kind, c->object, "%s: answered %d%s%s%s%s", c->method,
-	    a->status, e->code[0] != '\0' ? " " : "", e->code,
-	    e->message[0] != '\0' ? ": " : "", e->message);
-}
-
 /* What the credentials lack, in the words of those that give them. */
 static void
-hint_right(const struct azure_call *c, const struct azure_credentials *by,
-    struct fail *f)
+hint_right(
+    const struct call *c, const struct azure_credentials *by, struct fail *f)
 {
-	static const struct {
-		const char *sas, *action;
-	} rights[] = { [AZURE_READ] = { "r", "read" },
-		[AZURE_WRITE] = { "cw", "write" },
-		[AZURE_LIST] = { "l", "read" },
-		[AZURE_DELETE] = { "d", "delete" } };
+	const char *action = strcmp(c->right, AZURE_WRITE) == 0 ? "write"
+	    : strcmp(c->right, AZURE_DELETE) == 0               ? "delete"
+	                                                        : "read";
 	char has[64] = "";
 
 	if (by == NULL || by->kind != AZURE_SAS) {
@@ -73,14 +55,14 @@ hint_right(const struct azure_call *c, const struct azure_credentials *by,
 		    "the identity needs the data action Microsoft.Storage/"
 		    "storageAccounts/blobServices/containers/blobs/%s on the "
 		    "container; a new role takes minutes to work",
-		    rights[c->right].action);
+		    action);
 		return;
 	}
 	(void)azure_sas_value(by->sas, "sp", has, sizeof has);
 	(void)fail_hint(f,
 	    "the shared access signature permits '%s', it needs '%s'; of an "
 	    "account's, also the services and resource types 'b' and 'co'",
-	    has, rights[c->right].sas);
+	    has, c->right);
 }
 
 /* A SAS that has ended, or has not begun, says so itself. */
@@ -112,8 +94,8 @@ hint_sas_time(const struct azure_credentials *by, struct fail *f)
 
 /* The signature does not fit what was asked. */
 static void
-hint_credentials(const struct azure_call *c, const struct azure_credentials *by,
-    struct fail *f)
+hint_credentials(
+    const struct call *c, const struct azure_credentials *by, struct fail *f)
 {
 	switch (by->kind) {
 	case AZURE_SAS:
@@ -128,7 +110,7 @@ hint_credentials(const struct azure_call *c, const struct azure_credentials *by,
 		(void)fail_hint(f,
 		    "the key (%s) is not one of account '%s' now; or a proxy "
 		    "changes requests",
-		    by->source, c->azure->account);
+		    by->source, azure_of(c)->account);
 		break;
 	case AZURE_TOKEN:
 		(void)fail_hint(f,
@@ -140,21 +122,17 @@ hint_credentials(const struct azure_call *c, const struct azure_credentials *by,
 }
 
 static enum http_verdict
-denied(struct azure_call *c, const struct http_answer *a, struct fail *f)
+denied(struct call *c, const struct http_answer *a, struct fail *f)
 {
 	const char *code = c->error.code;
-	const struct azure_credentials *by = c->azure->auth->known
-	    ? &c->azure->auth->now
+	const struct azure_credentials *by = azure_of(c)->auth->known
+	    ? &azure_of(c)->auth->now
 	    : NULL;
-	int64_t ahead = http_ahead(a, c->sent_at);
 
-	describe(c, a, FAIL_DENIED, f);
-	if (ahead > SKEW_MAX || ahead < -SKEW_MAX)
-		(void)fail_hint(f,
-		    "this host's clock is %lld s %s the service's: set it",
-		    (long long)(ahead < 0 ? -ahead : ahead),
-		    ahead < 0 ? "behind" : "ahead of");
-	else if (code[0] == '\0')
+	call_describe(c, a, FAIL_DENIED, f);
+	if (call_hint_clock(c, a, f))
+		return HTTP_FAILED;
+	if (code[0] == '\0')
 		(void)fail_hint(f,
 		    "this was not answered by Azure: is there a proxy or a "
 		    "firewall between?");
@@ -181,10 +159,10 @@ denied(struct azure_call *c, const struct http_answer *a, struct fail *f)
 
 /* Once: perhaps there are others now.  What they may do is no new token's. */
 static enum http_verdict
-denied_once(struct azure_call *c, const struct http_answer *a, struct fail *f)
+denied_once(struct call *c, const struct http_answer *a, struct fail *f)
 {
 	enum http_verdict v = denied(c, a, f);
-	const struct azure_auth *auth = c->azure->auth;
+	const struct azure_auth *auth = azure_of(c)->auth;
 	bool ended = a->status == 401 ||
 	    strcmp(c->error.code, "AuthenticationFailed") == 0;
 
@@ -192,21 +170,12 @@ denied_once(struct azure_call *c, const struct http_answer *a, struct fail *f)
 	    (auth->now.kind == AZURE_TOKEN && !ended))
 		return v;
 	c->refreshed = true;
-	return azure_auth_renew(c->azure->auth) ? HTTP_AGAIN : v;
-}
-
-static bool
-among(const char *code, const char *const *list)
-{
-	for (; *list != NULL; list++)
-		if (strcmp(code, *list) == 0)
-			return true;
-	return false;
+	return azure_auth_renew(azure_of(c)->auth) ? HTTP_AGAIN : v;
 }
 
 /* Words about what lies under the key, for which no repetition helps. */
 static enum http_verdict
-in_the_way(struct azure_call *c, const struct http_answer *a, struct fail *f)
+in_the_way(struct call *c, const struct http_answer *a, struct fail *f)
 {
 	static const struct {
 		const char *code, *hint;
@@ -224,7 +193,7 @@ in_the_way(struct azure_call *c, const struct http_answer *a, struct fail *f)
 		    "use an account without a hierarchical namespace" },
 	};
 
-	describe(c, a, FAIL_DENIED, f);
+	call_describe(c, a, FAIL_DENIED, f);
 	for (size_t i = 0; i < sizeof hints / sizeof hints[0]; i++)
 		if (strcmp(c->error.code, hints[i].code) == 0)
 			(void)fail_hint(f, "%s", hints[i].hint);
@@ -233,7 +202,7 @@ in_the_way(struct azure_call *c, const struct http_answer *a, struct fail *f)
 
 /* By the code, where there is one; HTTP_DONE: the status decides. */
 static enum http_verdict
-judge_code(struct azure_call *c, const struct http_answer *a, struct fail *f)
+judge_code(struct call *c, const struct http_answer *a, struct fail *f)
 {
 	static const char *const no[] = { "BlobNotFound", "BlobAlreadyExists",
 		"ConditionNotMet", "TargetConditionNotMet", "InvalidRange",
@@ -243,36 +212,29 @@ judge_code(struct azure_call *c, const struct http_answer *a, struct fail *f)
 		"AccountBeingCreated", NULL };
 	const char *code = c->error.code;
 
-	if (among(code, no))
+	if (call_among(code, no))
 		return HTTP_NO;
-	if (among(code, again)) {
-		describe(c, a, FAIL_TRANSIENT, f);
+	if (call_among(code, again)) {
+		call_describe(c, a, FAIL_TRANSIENT, f);
 		return HTTP_AGAIN;
 	}
 	if (strcmp(code, "ContainerNotFound") == 0 ||
 	    strcmp(code, "ContainerDisabled") == 0) {
-		describe(c, a, FAIL_CONFIG, f);
+		call_describe(c, a, FAIL_CONFIG, f);
 		(void)fail_hint(f,
 		    "there is no container '%s' at %s; are url, account and "
 		    "endpoint right? walvault does not make containers",
-		    c->azure->container, c->azure->base);
+		    c->at->name, c->at->base);
 		return HTTP_FAILED;
 	}
 	return HTTP_DONE;
 }
 
-static bool
-may_heal(int status)
-{
-	return status == 408 || status == 425 || status == 429 ||
-	    (status >= 500 && status != 501 && status != 505);
-}
-
 /* An answer of somebody else is no proof of anything, and may go away. */
 static enum http_verdict
-not_azures(struct azure_call *c, const struct http_answer *a, struct fail *f)
+not_azures(struct call *c, const struct http_answer *a, struct fail *f)
 {
-	describe(c, a, FAIL_TRANSIENT, f);
+	call_describe(c, a, FAIL_TRANSIENT, f);
 	(void)fail_hint(f,
 	    "this was not answered by Azure: is the endpoint right, is there "
 	    "a proxy between?");
@@ -280,8 +242,7 @@ not_azures(struct azure_call *c, const struct http_answer *a, struct fail *f)
 }
 
 enum http_verdict
-azure_judge_error(
-    struct azure_call *c, const struct http_answer *a, struct fail *f)
+azure_judge_error(struct call *c, const struct http_answer *a, struct fail *f)
 {
 	bool azures = azure_parse_error(a, &c->error) == 0;
 	enum http_verdict v = judge_code(c, a, f);
@@ -292,23 +253,21 @@ azure_judge_error(
 	if (a->status == 401 || a->status == 403 ||
 	    strcmp(c->error.code, "InvalidAuthenticationInfo") == 0)
 		return denied_once(c, a, f);
-	if (may_heal(a->status)) {
-		describe(c, a, FAIL_TRANSIENT, f);
+	if (call_may_heal(a->status)) {
+		call_describe(c, a, FAIL_TRANSIENT, f);
 		return HTTP_AGAIN;
 	}
 	if (a->status == 407) {
-		describe(c, a, FAIL_CONFIG, f);
-		(void)fail_hint(
-		    f, "the proxy (of the environment) asks for credentials");
+		call_describe(c, a, FAIL_CONFIG, f);
 		return HTTP_FAILED;
 	}
 	if (!azures)
 		return not_azures(c, a, f);
 	if (a->status == 409 || a->status == 412)
 		return in_the_way(c, a, f);
-	describe(c, a, FAIL_CONFIG, f);
+	call_describe(c, a, FAIL_CONFIG, f);
 	if (a->status == 404)
 		(void)fail_hint(f, "is the endpoint that of account '%s'?",
-		    c->azure->account);
+		    azure_of(c)->account);
 	return HTTP_FAILED;
 }

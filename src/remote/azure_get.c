@@ -20,7 +20,7 @@ int
 azure_get(struct store *store, const char *key, uint64_t off, uint64_t len,
     struct stream *out, struct fail *f)
 {
-	struct azure_call c = { .azure = (struct azure *)store,
+	struct call c = { .at = (struct service *)store,
 		.method = "GET",
 		.right = AZURE_READ,
 		.key = key,
@@ -32,18 +32,18 @@ azure_get(struct store *store, const char *key, uint64_t off, uint64_t len,
 	/* No request asks for nothing; but is there such an object? */
 	if (len == 0)
 		return azure_stat(store, key, &info, f);
-	rc = azure_call(&c, f);
+	rc = call_run(&c, f);
 	if (rc == 1 && c.answer.status == 416)
 		rc = 0; /* it ends before the range begins */
 	else if (rc == 1 && c.answer.status != 404)
 		rc = fail_set(f, FAIL_TRANSIENT, c.object,
 		    "it was replaced while it was read");
-	azure_call_clear(&c);
+	call_clear(&c);
 	return rc;
 }
 
 static int
-check_head(struct azure_call *c, const struct http_answer *a, struct fail *f)
+check_head(struct call *c, const struct http_answer *a, struct fail *f)
 {
 	if (headers_get(&a->headers, "Content-Length") != NULL)
 		return azure_check_object(c, a, f);
@@ -57,13 +57,13 @@ int
 azure_stat(struct store *store, const char *key, struct store_info *info,
     struct fail *f)
 {
-	struct azure_call c = { .azure = (struct azure *)store,
+	struct call c = { .at = (struct service *)store,
 		.method = "HEAD",
 		.right = AZURE_READ,
 		.key = key,
 		.check = check_head };
 	const char *modified;
-	int rc = azure_call(&c, f);
+	int rc = call_run(&c, f);
 
 	if (rc == 0) {
 		modified = headers_get(&c.answer.headers, "Last-Modified");
@@ -71,7 +71,7 @@ azure_stat(struct store *store, const char *key, struct store_info *info,
 		    headers_get(&c.answer.headers, "Content-Length"), NULL, 10);
 		info->mtime = modified != NULL ? azure_time(modified) : 0;
 	}
-	azure_call_clear(&c);
+	call_clear(&c);
 	return rc;
 }
 
@@ -91,7 +91,7 @@ azure_settle(struct store *store, const char *key, struct fail *f)
 int
 azure_del(struct store *store, const char *key, struct fail *f)
 {
-	struct azure_call c = { .azure = (struct azure *)store,
+	struct call c = { .at = (struct service *)store,
 		.method = "DELETE",
 		.right = AZURE_DELETE,
 		.key = key };
@@ -100,10 +100,10 @@ azure_del(struct store *store, const char *key, struct fail *f)
 
 	if (rc != 0)
 		return rc;
-	rc = azure_call(&c, f);
+	rc = call_run(&c, f);
 	/* An earlier try, whose answer was lost, may have deleted it. */
-	if (rc == 1 && azure_call_was_repeated(&c))
+	if (rc == 1 && call_was_repeated(&c))
 		rc = 0;
-	azure_call_clear(&c);
+	call_clear(&c);
 	return rc;
 }

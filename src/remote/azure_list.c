@@ -9,7 +9,7 @@
 #include "xml.h"
 
 struct listing {
-	struct page page;
+	struct page *page;
 	bool directory; /* what is being read is one, of a file system */
 	bool shallow;
 	bool unsorted;
@@ -19,7 +19,7 @@ struct listing {
 static void
 add_blob(struct listing *l)
 {
-	struct page *p = &l->page;
+	struct page *p = l->page;
 	size_t n = p->n;
 
 	if (!l->directory)
@@ -38,7 +38,7 @@ take_element(void *arg, const char *path, const char *text)
 {
 	static const char root[] = "EnumerationResults";
 	struct listing *l = arg;
-	struct page *p = &l->page;
+	struct page *p = l->page;
 
 	if (strncmp(path, root, sizeof root - 1) != 0)
 		return 0;
@@ -57,103 +57,61 @@ take_element(void *arg, const char *path, const char *text)
 		add_blob(l);
 	else if (strcmp(path, "/Blobs/BlobPrefix") == 0)
 		page_add(p, true);
-	else if (strcmp(path, "/NextMarker") == 0 && *text != '\0') {
-		p->truncated = true;
+	else if (strcmp(path, "/NextMarker") == 0 && *text != '\0')
 		page_token(p, text);
-	}
 	return 0;
 }
 
 static int
-parse_page(struct azure_call *c, const struct http_answer *a, struct listing *l,
-    struct fail *f)
+check_page(struct call *c, const struct http_answer *a, struct fail *f)
 {
-	page_clear(&l->page);
-	l->last = NULL;
+	struct listing l = { .page = c->arg,
+		.shallow = strstr(c->query, "delimiter=") != NULL };
+
+	page_clear(l.page);
 	if (xml_parse((const char *)a->body.data, a->body.len, c->object,
-	        take_element, l, f) != 0)
+	        take_element, &l, f) != 0)
 		return 1;
-	if (l->page.failed)
+	if (l.page->failed)
 		return fail_set(f, FAIL_INTERNAL, c->object, "out of memory");
-	if (!l->page.is_listing) {
-		(void)fail_set(f, FAIL_TRANSIENT, c->object,
-		    "the answer says success, but it is no listing");
-		return 1;
-	}
-	if (l->unsorted) {
+	if (!l.page->is_listing)
+		return call_no_success(c, "it is no listing", f);
+	if (l.unsorted) {
 		(void)fail_set(f, FAIL_CONFIG, c->object,
 		    "the service does not list in the order of the names");
 		return fail_hint(
 		    f, "use an account without a hierarchical namespace");
 	}
-	page_sort(&l->page);
+	page_sort(l.page);
 	return 0;
 }
 
 static int
-check_listing(struct azure_call *c, const struct http_answer *a, struct fail *f)
-{
-	struct listing l = { .page.prefix = c->azure->prefix,
-		.shallow = strstr(c->query, "delimiter=") != NULL };
-	int rc = parse_page(c, a, &l, f);
-
-	page_clear(&l.page);
-	return rc;
-}
-
-static int
-add_parameter(
-    struct buf *b, const char *name, const char *prefix, const char *value)
-{
-	if (buf_append(b, "&", 1) != 0 ||
-	    buf_append(b, name, strlen(name)) != 0 ||
-	    buf_append(b, "=", 1) != 0 || uri_encode(b, prefix, false) != 0)
-		return -1;
-	return uri_encode(b, value, false);
-}
-
-static int
-make_query(const struct azure *az, const struct store_scan *scan,
+make_query(const struct service *at, const struct store_scan *scan,
     const char *token, struct buf *b)
 {
-	static const char begin[] = "restype=container&comp=list";
-
-	b->len = 0;
-	if (buf_append(b, begin, sizeof begin - 1) != 0 ||
-	    ((az->prefix[0] != '\0' || scan->prefix[0] != '\0') &&
-	        add_parameter(b, "prefix", az->prefix, scan->prefix) != 0) ||
-	    (scan->shallow && add_parameter(b, "delimiter", "", "/") != 0) ||
-	    (token != NULL && add_parameter(b, "marker", "", token) != 0))
+	if (call_add(b, "restype=container&comp=list") != 0 ||
+	    ((at->prefix[0] != '\0' || scan->prefix[0] != '\0') &&
+	        call_add_parameter(b, "prefix", at->prefix, scan->prefix) !=
+	            0) ||
+	    (scan->shallow &&
+	        call_add_parameter(b, "delimiter", "", "/") != 0) ||
+	    (token != NULL && call_add_parameter(b, "marker", "", token) != 0))
 		return -1;
-	return buf_append_u8(b, 0);
+	return 0;
 }
 
-/* One page.  0 or -1. */
 static int
-load_page(struct azure *az, const struct store_scan *scan, const char *token,
-    struct listing *l, struct fail *f)
+load_page(struct store *store, const struct store_scan *scan, const char *token,
+    struct page *p, struct fail *f)
 {
-	struct buf query = { 0 };
-	struct azure_call c = { .azure = az,
+	struct call c = { .at = (struct service *)store,
 		.method = "GET",
 		.right = AZURE_LIST,
-		.check = check_listing };
-	int rc = make_query(az, scan, token, &query);
+		.check = check_page,
+		.arg = p };
 
-	if (rc != 0)
-		rc = fail_set(f, FAIL_INTERNAL, az->store.url, "out of memory");
-	c.query = (const char *)query.data;
-	if (rc == 0)
-		rc = azure_call(&c, f);
-	if (rc == 1)
-		rc = fail_set(f, FAIL_TRANSIENT, c.object,
-		    "it cannot be listed: answered %d %s", c.answer.status,
-		    c.error.code);
-	if (rc == 0 && parse_page(&c, &c.answer, l, f) != 0)
-		rc = -1;
-	azure_call_clear(&c);
-	buf_clear(&query);
-	return rc;
+	return call_page(&c, make_query(c.at, scan, token, &c.made), f);
 }
 
 /* There is no way to begin behind a key: what is not wanted is left out. */
@@ -161,21 +119,8 @@ int
 azure_list(struct store *store, const struct store_scan *scan,
     store_list_fn *fn, void *arg, struct fail *f)
 {
-	struct azure *az = (struct azure *)store;
-	struct listing l = { .page.prefix = az->prefix,
-		.shallow = scan->shallow };
-	char *token = NULL;
-	int rc;
+	const struct page_taker to = { fn, arg };
 
-	do {
-		rc = load_page(az, scan, token, &l, f);
-		free(token);
-		token = l.page.token;
-		l.page.token = NULL;
-		if (rc == 0)
-			rc = page_give(&l.page, scan->after, fn, arg);
-	} while (rc == 0 && l.page.truncated);
-	free(token);
-	page_clear(&l.page);
-	return rc;
+	return page_list(
+	    store, ((struct service *)store)->prefix, scan, load_page, &to, f);
 }

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Objects of several blocks, and copies: see azure_put.h. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "azure_put.h"
-#include "uri.h"
 
 /* A block's name: those of another writer to the same key are others. */
 #define BLOCK_TEXT (AZURE_WRITER_TEXT + 5)
@@ -22,44 +20,29 @@ block_id(
 }
 
 int
-azure_put_block(struct azure_put *p, struct fail *f)
+azure_put_block(struct put *put, struct fail *f)
 {
+	struct azure_put *p = (struct azure_put *)put;
 	char id[BASE64_CAP(BLOCK_TEXT)];
-	struct azure_call c = { .azure = p->azure,
+	struct call c = { .at = put->at,
 		.method = "PUT",
 		.right = AZURE_WRITE,
-		.key = p->key,
-		.spool = p->body };
-	struct buf query = { 0 };
-	int rc = -1;
+		.key = put->key,
+		.spool = put->body };
+	int rc = call_add(&c.made, "comp=block");
 
-	if (p->n_blocks == AZURE_BLOCKS_MAX) {
-		(void)fail_set(f, FAIL_CONFIG, p->key, "more than %d blocks",
-		    AZURE_BLOCKS_MAX);
-		return fail_hint(f, "set a larger part_size");
-	}
-	block_id(p, p->n_blocks, id);
-	if (buf_append(&query, "comp=block&blockid=", 19) == 0 &&
-	    uri_encode(&query, id, false) == 0 &&
-	    buf_append_u8(&query, 0) == 0) {
-		c.query = (const char *)query.data;
-		headers_add(
-		    &c.headers, "Content-Type", "application/octet-stream");
-		azure_put_sum(p, &c.headers);
-		rc = azure_call(&c, f);
-		if (rc == 1)
-			rc = fail_set(f, FAIL_TRANSIENT, c.object,
-			    "a block of it is refused: answered %d %s",
-			    c.answer.status, c.error.code);
-	} else {
-		(void)fail_set(f, FAIL_INTERNAL, p->key, "out of memory");
-	}
-	azure_call_clear(&c);
-	buf_clear(&query);
-	if (rc != 0)
-		return -1;
-	p->n_blocks++;
-	return azure_put_next_body(p, f);
+	block_id(p, put->n_parts, id);
+	if (rc == 0)
+		rc = call_add_parameter(&c.made, "blockid", "", id);
+	headers_add(&c.headers, "Content-Type", "application/octet-stream");
+	azure_put_sum(p, &c.headers);
+	rc = call_run_made(&c, rc, f);
+	if (rc == 1)
+		rc = fail_set(f, FAIL_TRANSIENT, c.object,
+		    "a block of it is refused: answered %d %s", c.answer.status,
+		    c.error.code);
+	call_clear(&c);
+	return rc;
 }
 
 static int
@@ -70,7 +53,7 @@ list_blocks(const struct azure_put *p, struct buf *b)
 	static const char end[] = "</BlockList>";
 	int rc = buf_append(b, begin, sizeof begin - 1);
 
-	for (unsigned i = 0; i < p->n_blocks && rc == 0; i++) {
+	for (unsigned i = 0; i < p->put.n_parts && rc == 0; i++) {
 		char id[BASE64_CAP(BLOCK_TEXT)], line[sizeof id + 64];
 		int len;
 
@@ -87,10 +70,10 @@ static int
 commit_list(struct azure_put *p, const struct buf *list, const char *condition,
     const char *value, struct fail *f)
 {
-	struct azure_call c = { .azure = p->azure,
+	struct call c = { .at = p->put.at,
 		.method = "PUT",
 		.right = AZURE_WRITE,
-		.key = p->key,
+		.key = p->put.key,
 		.query = "comp=blocklist",
 		.body = list->data,
 		.body_len = list->len,
@@ -108,14 +91,14 @@ commit_list(struct azure_put *p, const struct buf *list, const char *condition,
 	headers_add(
 	    &c.headers, "x-ms-blob-content-type", "application/octet-stream");
 	azure_put_attributes(p, &c.headers);
-	rc = azure_call(&c, f);
+	rc = call_run(&c, f);
 	/* Another writer's commit throws away all blocks but its own. */
 	if (rc < 0 && strcmp(c.error.code, "InvalidBlockList") == 0 &&
-	    azure_settle(&p->azure->store, p->key, &ignored) == 0)
+	    azure_settle(&p->put.at->store, p->put.key, &ignored) == 0)
 		rc = 1;
 	if (rc == 1)
 		rc = azure_put_is_ours(p, &c, f);
-	azure_call_clear(&c);
+	call_clear(&c);
 	return rc;
 }
 
@@ -124,35 +107,14 @@ azure_put_commit(struct azure_put *p, const char *condition, const char *value,
     struct fail *f)
 {
 	struct buf list = { 0 };
-	int rc = spool_len(p->body) > 0 ? azure_put_block(p, f) : 0;
+	int rc = spool_len(p->put.body) > 0 ? put_part(&p->put, f) : 0;
 
 	if (rc == 0 && list_blocks(p, &list) != 0)
-		rc = fail_set(f, FAIL_INTERNAL, p->key, "out of memory");
+		rc = fail_set(f, FAIL_INTERNAL, p->put.key, "out of memory");
 	if (rc == 0)
 		rc = commit_list(p, &list, condition, value, f);
 	buf_clear(&list);
-	return rc == 0 ? azure_put_check_lock(p, p->key, f) : rc;
-}
-
-/* The bytes of what is there, and its tag. */
-static int
-read_object(struct azure_put *p, struct azure_put *copy,
-    char etag[RANGE_ETAG_MAX], struct fail *f)
-{
-	struct azure_call c = { .azure = p->azure,
-		.method = "GET",
-		.right = AZURE_READ,
-		.key = p->key,
-		.out = &copy->stream,
-		.range = { .len = STORE_ALL } };
-	int rc = azure_call(&c, f);
-
-	if (rc == 1)
-		rc = fail_set(f, FAIL_TRANSIENT, c.object,
-		    "what is to be set aside is gone");
-	(void)snprintf(etag, RANGE_ETAG_MAX, "%s", c.range.etag);
-	azure_call_clear(&c);
-	return rc;
+	return rc == 0 ? azure_put_check_lock(p, f) : rc;
 }
 
 /*
@@ -162,13 +124,22 @@ read_object(struct azure_put *p, struct azure_put *copy,
 int
 azure_put_copy(struct azure_put *p, char etag[RANGE_ETAG_MAX], struct fail *f)
 {
-	struct store_attrs attrs = { .kind = p->kind };
-	struct stream *copy = azure_put(&p->azure->store, p->aside, &attrs, f);
-	int rc;
+	struct store *store = &p->put.at->store;
+	struct store_attrs attrs = { .kind = p->put.kind };
+	struct stream *copy = azure_put(store, p->put.aside, &attrs, f);
+	struct call c = { .at = p->put.at,
+		.method = "GET",
+		.right = AZURE_READ,
+		.key = p->put.key,
+		.out = copy,
+		.range = { .len = STORE_ALL } };
+	int rc = copy != NULL ? call_run(&c, f) : -1;
 
-	if (copy == NULL)
-		return -1;
-	rc = read_object(p, (struct azure_put *)copy, etag, f);
+	if (rc == 1)
+		rc = fail_set(f, FAIL_TRANSIENT, c.object,
+		    "what is to be set aside is gone");
+	(void)snprintf(etag, RANGE_ETAG_MAX, "%s", c.range.etag);
+	call_clear(&c);
 	if (rc == 0)
 		rc = stream_finish(copy, f);
 	stream_free(copy);

@@ -12,17 +12,16 @@
 static int
 take_member(void *arg, const char *path, const char *text)
 {
-	struct gcs_error *e = arg;
+	struct call_error *e = arg;
 
 	if (text == NULL)
 		return 0;
 	if (strcmp(path, "error/message") == 0)
 		(void)snprintf(e->message, sizeof e->message, "%s", text);
-	else if (strcmp(path, "error/errors/reason") == 0 &&
-	    e->reason[0] == '\0')
-		(void)snprintf(e->reason, sizeof e->reason, "%s", text);
+	else if (strcmp(path, "error/errors/reason") == 0 && e->code[0] == '\0')
+		(void)snprintf(e->code, sizeof e->code, "%s", text);
 	else if (strcmp(path, "error/code") == 0)
-		e->json = true;
+		e->document = true;
 	return 0;
 }
 
@@ -31,13 +30,13 @@ take_member(void *arg, const char *path, const char *text)
  * words.
  */
 static void
-parse(const struct http_answer *a, struct gcs_error *e)
+parse(const struct http_answer *a, struct call_error *e)
 {
 	size_t len = a->body.len;
 	const char *text = (const char *)a->body.data;
 	struct fail ignored;
 
-	*e = (struct gcs_error){ .reason = "" };
+	*e = (struct call_error){ .code = "" };
 	if (len == 0)
 		return;
 	if (members_read(text, len, "", take_member, e, &ignored) == 0)
@@ -49,45 +48,24 @@ parse(const struct http_answer *a, struct gcs_error *e)
 	e->message[strcspn(e->message, "\r\n")] = '\0';
 }
 
-/* "503 backendError: message", as the first words of every cause. */
-static void
-describe(const struct gcs_call *c, const struct http_answer *a,
-    enum fail_kind kind, struct fail *f)
-{
-	const struct gcs_error *e = &c->error;
-
-	(void)fail_set(f, kind, c->object, "%s: answered %d%s%s%s%s", c->method,
-	    a->status, e->reason[0] != '\0' ? " " : "", e->reason,
-	    e->message[0] != '\0' ? ": " : "", e->message);
-}
-
 /* Once: perhaps the next token is good. */
 static enum http_verdict
-expired(struct gcs_call *c, const struct http_answer *a, struct fail *f)
+expired(struct call *c, const struct http_answer *a, struct fail *f)
 {
-	describe(c, a, FAIL_DENIED, f);
+	call_describe(c, a, FAIL_DENIED, f);
 	(void)fail_hint(f,
 	    "the service does not take the token of %s: is this host's clock "
 	    "right, are the credentials still good?",
-	    gcp_account(c->gcs->gcp));
-	if (c->refreshed || c->session != NULL)
+	    gcp_account(gcs_of(c)->gcp));
+	if (c->refreshed || ((struct gcs_call *)c)->session != NULL)
 		return HTTP_FAILED;
 	c->refreshed = true;
-	gcp_forget(c->gcs->gcp);
+	gcp_forget(gcs_of(c)->gcp);
 	return HTTP_AGAIN;
 }
 
-static bool
-among(const char *word, const char *const *list)
-{
-	for (; *list != NULL; list++)
-		if (strcmp(word, *list) == 0)
-			return true;
-	return false;
-}
-
 static enum http_verdict
-denied(struct gcs_call *c, const struct http_answer *a, struct fail *f)
+denied(struct call *c, const struct http_answer *a, struct fail *f)
 {
 	static const char *const again[] = { "rateLimitExceeded",
 		"userRateLimitExceeded", NULL };
@@ -96,29 +74,29 @@ denied(struct gcs_call *c, const struct http_answer *a, struct fail *f)
 		NULL };
 	static const char *const locked[] = { "retentionPolicyNotMet",
 		"objectUnderActiveHold", "objectRetained", NULL };
-	const struct gcs_error *e = &c->error;
-	bool scope = strcmp(e->reason, "insufficientPermissions") == 0 ||
+	const struct call_error *e = &c->error;
+	bool scope = strcmp(e->code, "insufficientPermissions") == 0 ||
 	    strstr(e->message, "authentication scopes") != NULL;
 
-	if (among(e->reason, again)) {
-		describe(c, a, FAIL_TRANSIENT, f);
+	if (call_among(e->code, again)) {
+		call_describe(c, a, FAIL_TRANSIENT, f);
 		return HTTP_AGAIN;
 	}
-	describe(c, a, FAIL_DENIED, f);
-	if (strcmp(e->reason, "quotaExceeded") == 0)
+	call_describe(c, a, FAIL_DENIED, f);
+	if (strcmp(e->code, "quotaExceeded") == 0)
 		f->kind = FAIL_SPACE;
-	else if (among(e->reason, project))
+	else if (call_among(e->code, project))
 		(void)fail_hint(f,
 		    "is %s of the right project, and may that use Cloud "
 		    "Storage (its billing, its API)?",
-		    gcp_account(c->gcs->gcp));
-	else if (among(e->reason, locked))
+		    gcp_account(gcs_of(c)->gcp));
+	else if (call_among(e->code, locked))
 		(void)fail_hint(f, "it is kept until its lock ends");
 	else if (scope)
 		(void)fail_hint(f,
 		    "the token is for too little: give the machine the scope "
 		    "devstorage.read_write, or use a key file");
-	else if (!e->json && e->message[0] == '\0')
+	else if (!e->document && e->message[0] == '\0')
 		(void)fail_hint(f,
 		    "this was not answered by Cloud Storage: is there a proxy "
 		    "or a firewall between?");
@@ -126,59 +104,50 @@ denied(struct gcs_call *c, const struct http_answer *a, struct fail *f)
 		(void)fail_hint(f,
 		    "%s needs %s in bucket '%s'; without storage.objects.list "
 		    "a missing object is also answered like this",
-		    gcp_account(c->gcs->gcp), c->permission,
-		    c->gcs->place.name);
+		    gcp_account(gcs_of(c)->gcp), c->right, c->at->name);
 	else
 		(void)fail_hint(f, "%s needs %s in bucket '%s'",
-		    gcp_account(c->gcs->gcp), c->permission,
-		    c->gcs->place.name);
+		    gcp_account(gcs_of(c)->gcp), c->right, c->at->name);
 	return HTTP_FAILED;
 }
 
 /* Only the service itself can say that there is no such object. */
 static enum http_verdict
-missing(struct gcs_call *c, const struct http_answer *a, struct fail *f)
+missing(struct call *c, const struct http_answer *a, struct fail *f)
 {
 	const char *message = c->error.message;
 
 	if (c->key != NULL && strncmp(message, "No such object", 14) == 0)
 		return HTTP_NO;
 	if (strstr(message, "bucket does not exist") != NULL) {
-		describe(c, a, FAIL_CONFIG, f);
+		call_describe(c, a, FAIL_CONFIG, f);
 		(void)fail_hint(f,
 		    "there is no bucket '%s' at %s; is url right? walvault "
 		    "does not make buckets",
-		    c->gcs->place.name, c->gcs->base);
+		    c->at->name, c->at->base);
 		return HTTP_FAILED;
 	}
-	describe(c, a, FAIL_TRANSIENT, f);
+	call_describe(c, a, FAIL_TRANSIENT, f);
 	(void)fail_hint(f,
 	    "this was not answered by Cloud Storage: is the endpoint right, "
 	    "is there a proxy between?");
 	/* In words that are not known; somebody else's are not JSON. */
-	c->unclear = c->error.json;
-	return c->error.json ? HTTP_FAILED : HTTP_AGAIN;
+	((struct gcs_call *)c)->unclear = c->error.document;
+	return c->error.document ? HTTP_FAILED : HTTP_AGAIN;
 }
 
 /* Bytes that were changed on the way are sent once more. */
 static bool
-was_damaged(const struct gcs_error *e)
+was_damaged(const struct call_error *e)
 {
 	return strstr(e->message, "doesn't match calculated") != NULL ||
-	    strcmp(e->reason, "crcMismatch") == 0;
-}
-
-static bool
-may_heal(int status)
-{
-	return status == 408 || status == 425 || status == 429 ||
-	    (status >= 500 && status != 501 && status != 505);
+	    strcmp(e->code, "crcMismatch") == 0;
 }
 
 enum http_verdict
-gcs_judge_error(struct gcs_call *c, const struct http_answer *a, struct fail *f)
+gcs_judge_error(struct call *c, const struct http_answer *a, struct fail *f)
 {
-	bool heals = may_heal(a->status);
+	bool heals = call_may_heal(a->status);
 
 	parse(a, &c->error);
 	switch (a->status) {
@@ -190,7 +159,7 @@ gcs_judge_error(struct gcs_call *c, const struct http_answer *a, struct fail *f)
 		return missing(c, a, f);
 	case 412:
 		/* A proxy's would have no such document. */
-		if (c->error.json || c->out != NULL)
+		if (c->error.document || c->out != NULL)
 			return HTTP_NO;
 		break;
 	case 416:
@@ -203,11 +172,8 @@ gcs_judge_error(struct gcs_call *c, const struct http_answer *a, struct fail *f)
 	default:
 		break;
 	}
-	describe(c, a, heals ? FAIL_TRANSIENT : FAIL_CONFIG, f);
-	if (a->status == 407)
-		(void)fail_hint(
-		    f, "the proxy (of the environment) asks for credentials");
-	else if (a->status >= 300 && a->status <= 399)
+	call_describe(c, a, heals ? FAIL_TRANSIENT : FAIL_CONFIG, f);
+	if (a->status >= 300 && a->status <= 399)
 		(void)fail_hint(f,
 		    "this was not answered by Cloud Storage: is the endpoint "
 		    "right, is there a proxy between?");

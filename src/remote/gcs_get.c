@@ -71,7 +71,7 @@ stored_crc(const struct headers *h, char out[GCS_CRC_TEXT])
 
 /* All that is stored has come; is it the same? */
 static int
-check_sum(const struct gcs_call *c, uint32_t crc, struct fail *f)
+check_sum(const struct call *c, uint32_t crc, struct fail *f)
 {
 	const struct headers *h = &c->answer.headers;
 	const char *len = headers_get(h, "X-Goog-Stored-Content-Length");
@@ -99,30 +99,28 @@ gcs_get(struct store *store, const char *key, uint64_t off, uint64_t len,
 	struct summed sum = {
 		.stream.ops = &ops, .next = out, .crc = UINT32_C(0xFFFFFFFF)
 	};
-	struct gcs_call c = { .gcs = (struct gcs *)store,
-		.method = "GET",
-		.permission = "storage.objects.get",
-		.key = key,
-		.query = "alt=media",
-		.out = &sum.stream,
-		.range = { .off = off, .len = len } };
+	struct gcs_call c = { .call = { .at = (struct service *)store,
+		                  .method = "GET",
+		                  .right = "storage.objects.get",
+		                  .key = key,
+		                  .query = "alt=media",
+		                  .out = &sum.stream,
+		                  .range = { .off = off, .len = len } } };
 	struct store_info info;
 	int rc;
 
 	/* No request asks for nothing; but is there such an object? */
 	if (len == 0)
 		return gcs_stat(store, key, &info, f);
-	rc = gcs_call(&c, f);
-	if (rc == 1 && c.answer.status == 416)
+	rc = gcs_run(&c, f);
+	if (rc == 1 && c.call.answer.status == 416)
 		rc = 0; /* it ends before the range begins */
-	else if (rc == 1 && c.answer.status == 412)
-		rc = fail_set(f, FAIL_TRANSIENT, c.object,
+	else if (rc == 1 && c.call.answer.status == 412)
+		rc = fail_set(f, FAIL_TRANSIENT, c.call.object,
 		    "it was replaced while it was read");
 	else if (rc == 0)
-		rc = check_sum(&c, sum.crc, f);
-	if (rc < 0 && c.unclear && gcs_exists(c.gcs, key, f) == 1)
-		rc = 1;
-	gcs_call_clear(&c);
+		rc = check_sum(&c.call, sum.crc, f);
+	call_clear(&c.call);
 	return rc;
 }
 
@@ -167,30 +165,25 @@ gcs_parse_object(const struct http_answer *a, const char *object,
 }
 
 static int
-check_object(struct gcs_call *c, const struct http_answer *a, struct fail *f)
+check_object(struct call *c, const struct http_answer *a, struct fail *f)
 {
-	struct gcs_object o;
-
-	return gcs_parse_object(a, c->object, &o, f) == 0 ? 0 : 1;
+	return gcs_parse_object(a, c->object, c->arg, f) == 0 ? 0 : 1;
 }
 
 int
 gcs_describe(
-    struct gcs *g, const char *key, struct gcs_object *out, struct fail *f)
+    struct service *at, const char *key, struct gcs_object *out, struct fail *f)
 {
-	struct gcs_call c = { .gcs = g,
-		.method = "GET",
-		.permission = "storage.objects.get",
-		.key = key,
-		.query = FIELDS,
-		.check = check_object };
-	int rc = gcs_call(&c, f);
+	struct gcs_call c = { .call = { .at = at,
+		                  .method = "GET",
+		                  .right = "storage.objects.get",
+		                  .key = key,
+		                  .query = FIELDS,
+		                  .check = check_object,
+		                  .arg = out } };
+	int rc = gcs_run(&c, f);
 
-	if (rc == 0)
-		rc = gcs_parse_object(&c.answer, c.object, out, f);
-	if (rc < 0 && c.unclear && gcs_exists(g, key, f) == 1)
-		rc = 1;
-	gcs_call_clear(&c);
+	call_clear(&c.call);
 	return rc;
 }
 
@@ -199,7 +192,7 @@ gcs_stat(struct store *store, const char *key, struct store_info *info,
     struct fail *f)
 {
 	struct gcs_object o;
-	int rc = gcs_describe((struct gcs *)store, key, &o, f);
+	int rc = gcs_describe((struct service *)store, key, &o, f);
 
 	if (rc == 0)
 		*info = (struct store_info){ .size = o.size,
@@ -210,17 +203,15 @@ gcs_stat(struct store *store, const char *key, struct store_info *info,
 int
 gcs_del(struct store *store, const char *key, struct fail *f)
 {
-	struct gcs_call c = { .gcs = (struct gcs *)store,
-		.method = "DELETE",
-		.permission = "storage.objects.delete",
-		.key = key };
-	int rc = gcs_call(&c, f);
+	struct gcs_call c = { .call = { .at = (struct service *)store,
+		                  .method = "DELETE",
+		                  .right = "storage.objects.delete",
+		                  .key = key } };
+	int rc = gcs_run(&c, f);
 
 	/* A try whose answer was lost may have been the one. */
-	if (rc == 1 && (c.tries > 1 || c.answer.resent))
+	if (rc == 1 && !c.unclear && call_was_repeated(&c.call))
 		rc = 0;
-	else if (rc < 0 && c.unclear && gcs_exists(c.gcs, key, f) == 1)
-		rc = 1;
-	gcs_call_clear(&c);
+	call_clear(&c.call);
 	return rc;
 }

@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/*
- * Writing objects: see gcs_put.h.  What an object's bytes sum to is told
- * before them, so they are there before the request begins.
- */
+/* Writing objects: see gcs_put.h. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "gcs_put.h"
 #include "json.h"
@@ -16,35 +12,35 @@
 
 #define CRC_BEGIN UINT32_C(0xFFFFFFFF)
 
-int
-gcs_put_next_body(struct gcs_put *p, struct fail *f)
+static int
+begin(struct put *put)
 {
-	const char *dir = p->gcs->spool_dir;
-	size_t memory = p->kind == STORE_BACKUP
-	    ? p->gcs->part_size + ((size_t)1 << 20)
-	    : GCS_MEMORY_MAX;
+	struct gcs_put *p = (struct gcs_put *)put;
 
-	spool_free(p->body);
-	p->begin = p->len;
-	p->body = spool_new(memory, dir[0] != '\0' ? dir : NULL);
-	return p->body != NULL
-	    ? 0
-	    : fail_set(f, FAIL_INTERNAL, p->key, "out of memory");
+	/* Of the whole object, whatever its parts are. */
+	if (put->n_parts == 0)
+		p->crc = CRC_BEGIN;
+	return 0;
 }
 
 static void
-describe_lock(const struct gcs *g, struct json *j)
+sum(struct put *put, const void *bytes, size_t len)
 {
-	time_t end = time(NULL) + (time_t)(g->lock_ms / 1000);
-	char until[64];
-	struct tm tm;
+	struct gcs_put *p = (struct gcs_put *)put;
 
-	if (g->lock_mode[0] == '\0')
+	p->crc = crc32c(p->crc, bytes, len);
+}
+
+static void
+describe_lock(const struct service *at, struct json *j)
+{
+	char until[SERVICE_TIME_MAX];
+
+	if (at->lock_mode[0] == '\0')
 		return;
-	(void)gmtime_r(&end, &tm);
-	(void)strftime(until, sizeof until, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	service_lock_end(at, true, until);
 	json_object(j, "retention");
-	json_string(j, "mode", g->lock_mode);
+	json_string(j, "mode", service_lock_word(at));
 	json_string(j, "retainUntilTime", until);
 	json_end_object(j);
 }
@@ -52,15 +48,13 @@ describe_lock(const struct gcs *g, struct json *j)
 int
 gcs_put_describe(const struct gcs_put *p, const char *crc, struct buf *out)
 {
-	const struct gcs *g = p->gcs;
-	const char *class = p->kind == STORE_BACKUP ? g->storage_class
-	    : p->kind == STORE_WAL                  ? g->wal_storage_class
-	                                            : "";
-	char name[sizeof g->place.prefix + STORE_KEY_MAX];
+	const struct service *at = p->put.at;
+	const char *class = put_class(&p->put);
+	char name[sizeof at->prefix + STORE_KEY_MAX];
 	struct json j = { 0 };
 	int rc = -1;
 
-	(void)snprintf(name, sizeof name, "%s%s", g->place.prefix, p->key);
+	(void)snprintf(name, sizeof name, "%s%s", at->prefix, p->put.key);
 	json_object(&j, NULL);
 	json_string(&j, "name", name);
 	json_string(&j, "contentType", "application/octet-stream");
@@ -71,7 +65,7 @@ gcs_put_describe(const struct gcs_put *p, const char *crc, struct buf *out)
 	json_object(&j, "metadata");
 	json_string(&j, GCS_MARK, p->mark);
 	json_end_object(&j);
-	describe_lock(g, &j);
+	describe_lock(at, &j);
 	json_end_object(&j);
 	if (!j.failed && buf_append(out, j.text.data, j.text.len) == 0)
 		rc = 0;
@@ -87,41 +81,12 @@ gcs_put_query(const struct gcs_put *p, const char *type, char *out, size_t cap)
 }
 
 static int
-put_write(struct stream *stream, const void *bytes, size_t len, struct fail *f)
-{
-	struct gcs_put *p = (struct gcs_put *)stream;
-	const uint8_t *from = bytes;
-
-	while (len > 0 && !p->taken) {
-		uint64_t room = p->kind != STORE_BACKUP
-		    ? len
-		    : p->gcs->part_size - spool_len(p->body);
-		size_t n = len < room ? len : (size_t)room;
-
-		/* More is to come: what is full is a part. */
-		if (n == 0) {
-			if (gcs_put_part(p, f) != 0)
-				return -1;
-			continue;
-		}
-		if (stream_write(spool_stream(p->body), from, n, f) != 0)
-			return -1;
-		p->crc = crc32c(p->crc, from, n);
-		p->len += n;
-		from += n;
-		len -= n;
-	}
-	return 0;
-}
-
-static int
 check_lock(const struct gcs_put *p, const struct gcs_object *o, struct fail *f)
 {
-	if (strcmp(o->lock_mode, p->gcs->lock_mode) == 0 &&
+	if (strcmp(o->lock_mode, service_lock_word(p->put.at)) == 0 &&
 	    o->locked_until > clock_now())
 		return 0;
-	(void)fail_set(f, FAIL_CONFIG, p->key,
-	    "the service took it, but did not lock it (%s)", p->gcs->lock_mode);
+	(void)put_not_locked(&p->put, p->put.key, f);
 	return fail_hint(f,
 	    "the bucket must have object retention enabled, and the account "
 	    "needs storage.objects.setRetention");
@@ -133,12 +98,12 @@ gcs_put_check_lock(struct gcs_put *p, struct fail *f)
 	struct gcs_object o;
 	int rc;
 
-	if (p->gcs->lock_mode[0] == '\0')
+	if (p->put.at->lock_mode[0] == '\0')
 		return 0;
-	rc = gcs_describe(p->gcs, p->key, &o, f);
+	rc = gcs_describe(p->put.at, p->put.key, &o, f);
 	if (rc == 1)
-		return fail_set(
-		    f, FAIL_TRANSIENT, p->key, "it is gone after it was put");
+		return fail_set(f, FAIL_TRANSIENT, p->put.key,
+		    "it is gone after it was put");
 	return rc == 0 ? check_lock(p, &o, f) : -1;
 }
 
@@ -149,13 +114,13 @@ check_same(const struct gcs_put *p, const struct gcs_object *o,
 	char crc[GCS_CRC_TEXT];
 
 	gcs_crc_text(~p->crc, crc);
-	if (o->size == p->len && strcmp(o->crc32c, crc) == 0)
+	if (o->size == p->put.len && strcmp(o->crc32c, crc) == 0)
 		return 0;
 	return fail_set(f, FAIL_TRANSIENT, object,
 	    "what the service has is not what was sent: %llu bytes of CRC-32C "
 	    "%s, and not %llu of %s",
-	    (unsigned long long)o->size, o->crc32c, (unsigned long long)p->len,
-	    crc);
+	    (unsigned long long)o->size, o->crc32c,
+	    (unsigned long long)p->put.len, crc);
 }
 
 int
@@ -174,14 +139,14 @@ static int
 is_ours(struct gcs_put *p, struct fail *f)
 {
 	struct gcs_object o;
-	int rc = gcs_describe(p->gcs, p->key, &o, f);
+	int rc = gcs_describe(p->put.at, p->put.key, &o, f);
 
 	if (rc == 1)
-		return fail_set(f, FAIL_TRANSIENT, p->key,
+		return fail_set(f, FAIL_TRANSIENT, p->put.key,
 		    "the service says that it is there, and that it is not");
 	if (rc != 0 || strcmp(o.mark, p->mark) != 0)
 		return rc != 0 ? -1 : 1;
-	return check_same(p, &o, p->key, f);
+	return check_same(p, &o, p->put.key, f);
 }
 
 /* An upload that was ended well may be forgotten before its answer came. */
@@ -191,8 +156,8 @@ is_done(struct gcs_put *p, const struct gcs_call *c)
 	struct fail ignored;
 
 	return c->session != NULL &&
-	    (c->answer.status == 404 || c->answer.status == 410) &&
-	    (c->tries > 1 || c->answer.resent) && is_ours(p, &ignored) == 0;
+	    (c->call.answer.status == 404 || c->call.answer.status == 410) &&
+	    call_was_repeated(&c->call) && is_ours(p, &ignored) == 0;
 }
 
 /*
@@ -204,9 +169,9 @@ is_taken(struct gcs_put *p, const struct gcs_call *c)
 {
 	struct fail ignored;
 
-	return c->answer.status == 403 && strcmp(p->replaces, "0") == 0 &&
-	    strstr(c->error.message, "storage.objects.delete") != NULL &&
-	    gcs_exists(p->gcs, p->key, &ignored) == 0;
+	return c->call.answer.status == 403 && strcmp(p->replaces, "0") == 0 &&
+	    strstr(c->call.error.message, "storage.objects.delete") != NULL &&
+	    gcs_exists(p->put.at, p->put.key, &ignored) == 0;
 }
 
 int
@@ -217,15 +182,14 @@ gcs_put_outcome(
 		return 0;
 	if (rc < 0 && is_taken(p, c))
 		rc = 1;
-	if (rc == 1 && c->answer.status == 404)
-		return fail_set(f, FAIL_TRANSIENT, c->object,
+	if (rc == 1 && c->call.answer.status == 404)
+		return fail_set(f, FAIL_TRANSIENT, c->call.object,
 		    "answered that there is none of what is to be made");
-	return rc == 1 && (c->tries > 1 || c->answer.resent) ? is_ours(p, f)
-	                                                     : rc;
+	return rc == 1 && call_was_repeated(&c->call) ? is_ours(p, f) : rc;
 }
 
 static int
-check_put(struct gcs_call *c, const struct http_answer *a, struct fail *f)
+check_put(struct call *c, const struct http_answer *a, struct fail *f)
 {
 	return gcs_put_check(c->arg, a, c->object, f) == 0 ? 0 : 1;
 }
@@ -267,92 +231,72 @@ static int
 put_whole(struct gcs_put *p, struct fail *f)
 {
 	char query[128], boundary[33], after[64];
-	struct gcs_call c = { .gcs = p->gcs,
-		.method = "POST",
-		.permission = p->aside[0] == '\0'
-		    ? "storage.objects.create"
-		    : "storage.objects.create and storage.objects.delete",
-		.root = GCS_UPLOAD,
-		.query = query,
-		.spool = p->body,
-		.after = after,
-		.check = check_put,
-		.arg = p };
+	struct gcs_call c = { .call = { .at = p->put.at,
+		                  .method = "POST",
+		                  .right = p->put.aside[0] == '\0'
+		                      ? "storage.objects.create"
+		                      : "storage.objects.create and "
+		                        "storage.objects.delete",
+		                  .query = query,
+		                  .spool = p->put.body,
+		                  .after = after,
+		                  .check = check_put,
+		                  .arg = p },
+		.root = GCS_UPLOAD };
 	struct buf before = { 0 };
 	int rc = -1;
 
 	random_text(boundary);
 	(void)snprintf(after, sizeof after, "\r\n--%s--\r\n", boundary);
 	gcs_put_query(p, "multipart", query, sizeof query);
-	headers_add(&c.headers, "Content-Type",
+	headers_add(&c.call.headers, "Content-Type",
 	    "multipart/related; boundary=%s", boundary);
 	if (make_parts(p, boundary, &before) == 0) {
-		c.before = (const char *)before.data;
-		rc = gcs_put_outcome(p, &c, gcs_call(&c, f), f);
+		c.call.before = (const char *)before.data;
+		rc = gcs_put_outcome(p, &c, call_run(&c.call, f), f);
 	} else {
-		(void)fail_set(f, FAIL_INTERNAL, p->key, "out of memory");
+		(void)fail_set(f, FAIL_INTERNAL, p->put.key, "out of memory");
 	}
-	gcs_call_clear(&c);
+	call_clear(&c.call);
 	buf_clear(&before);
 	return rc == 0 ? gcs_put_check_lock(p, f) : rc;
 }
 
 static int
-put_finish(struct stream *stream, struct fail *f)
+finish(struct put *put, struct fail *f)
 {
-	struct gcs_put *p = (struct gcs_put *)stream;
-	int rc;
+	struct gcs_put *p = (struct gcs_put *)put;
+	int rc = 0;
 
-	if (p->taken)
-		return 1;
 	if (p->session != NULL)
 		return gcs_put_complete(p, f);
-	if (p->aside[0] != '\0') {
+	if (put->aside[0] != '\0')
 		rc = gcs_put_copy(p, f);
-		if (rc != 0)
-			return rc;
-	}
-	return put_whole(p, f);
+	return rc == 0 ? put_whole(p, f) : rc;
 }
 
 static void
-put_free(struct stream *stream)
+forget(struct put *put)
 {
-	struct gcs_put *p = (struct gcs_put *)stream;
-
-	gcs_put_abort(p);
-	spool_free(p->body);
-	free(p);
+	gcs_put_abort((struct gcs_put *)put);
 }
-
-static const struct stream_ops put_ops = {
-	.write = put_write,
-	.finish = put_finish,
-	.free = put_free,
-};
 
 struct stream *
 gcs_put(struct store *store, const char *key, const struct store_attrs *attrs,
     struct fail *f)
 {
-	struct gcs_put *p = calloc(1, sizeof *p);
+	static const struct put_ops ops = { .size = sizeof(struct gcs_put),
+		.begin = begin,
+		.sum = sum,
+		.part = gcs_put_part,
+		.finish = finish,
+		.free = forget };
+	struct gcs_put *p = (struct gcs_put *)put_new(
+	    &ops, store, key, attrs, f);
 
-	if (p == NULL) {
-		(void)fail_set(f, FAIL_INTERNAL, key, "out of memory");
+	if (p == NULL)
 		return NULL;
-	}
-	p->stream.ops = &put_ops;
-	p->gcs = (struct gcs *)store;
-	p->kind = attrs->kind;
-	p->crc = CRC_BEGIN;
 	(void)snprintf(p->replaces, sizeof p->replaces, "0");
 	random_text(p->mark);
-	(void)snprintf(p->key, sizeof p->key, "%s", key);
-	if (attrs->set_aside != NULL)
-		(void)snprintf(
-		    p->aside, sizeof p->aside, "%s", attrs->set_aside);
-	if (gcs_put_next_body(p, f) == 0)
-		return &p->stream;
-	put_free(&p->stream);
-	return NULL;
+	return &p->put.stream;
 }

@@ -22,13 +22,13 @@ struct part {
 };
 
 static int
-check_session(struct gcs_call *c, const struct http_answer *a, struct fail *f)
+check_session(struct call *c, const struct http_answer *a, struct fail *f)
 {
 	const char *session = headers_get(&a->headers, "Location");
 
 	if (session == NULL || strncmp(session, "http", 4) != 0)
-		return gcs_no_success(c, "it has no upload's address", f);
-	if (strncmp(c->gcs->base, "https://", 8) != 0 ||
+		return call_not_theirs(c, "it has no upload's address", f);
+	if (strncmp(c->at->base, "https://", 8) != 0 ||
 	    strncmp(session, "https://", 8) == 0)
 		return 0;
 	return fail_set(f, FAIL_CONFIG, c->object,
@@ -40,38 +40,39 @@ static int
 begin_upload(struct gcs_put *p, struct fail *f)
 {
 	char query[128];
-	struct gcs_call c = { .gcs = p->gcs,
-		.method = "POST",
-		.permission = "storage.objects.create",
-		.root = GCS_UPLOAD,
-		.query = query,
-		.check = check_session };
+	struct gcs_call c = { .call = { .at = p->put.at,
+		                  .method = "POST",
+		                  .right = "storage.objects.create",
+		                  .query = query,
+		                  .check = check_session },
+		.root = GCS_UPLOAD };
 	struct buf body = { 0 };
-	int rc = p->aside[0] != '\0' ? gcs_put_copy(p, f) : 0;
+	int rc = p->put.aside[0] != '\0' ? gcs_put_copy(p, f) : 0;
 
-	p->taken = rc == 1;
+	p->put.taken = rc == 1;
 	if (rc != 0)
 		return rc < 0 ? -1 : 0;
 	gcs_put_query(p, "resumable", query, sizeof query);
 	headers_add(
-	    &c.headers, "Content-Type", "application/json; charset=UTF-8");
-	headers_add(
-	    &c.headers, "X-Upload-Content-Type", "application/octet-stream");
+	    &c.call.headers, "Content-Type", "application/json; charset=UTF-8");
+	headers_add(&c.call.headers, "X-Upload-Content-Type",
+	    "application/octet-stream");
 	if (gcs_put_describe(p, "", &body) == 0) {
-		c.body = body.data;
-		c.body_len = body.len;
-		rc = gcs_put_outcome(p, &c, gcs_call(&c, f), f);
+		c.call.body = body.data;
+		c.call.body_len = body.len;
+		rc = gcs_put_outcome(p, &c, call_run(&c.call, f), f);
 	} else {
-		rc = fail_set(f, FAIL_INTERNAL, p->key, "out of memory");
+		rc = fail_set(f, FAIL_INTERNAL, p->put.key, "out of memory");
 	}
-	p->taken = rc == 1;
+	p->put.taken = rc == 1;
 	if (rc == 0) {
-		p->session = strdup(headers_get(&c.answer.headers, "Location"));
+		p->session = strdup(
+		    headers_get(&c.call.answer.headers, "Location"));
 		if (p->session == NULL)
 			rc = fail_set(
-			    f, FAIL_INTERNAL, p->key, "out of memory");
+			    f, FAIL_INTERNAL, p->put.key, "out of memory");
 	}
-	gcs_call_clear(&c);
+	call_clear(&c.call);
 	buf_clear(&body);
 	return rc < 0 ? -1 : 0;
 }
@@ -79,12 +80,12 @@ begin_upload(struct gcs_put *p, struct fail *f)
 static uint64_t
 end_of(const struct part *part)
 {
-	return part->put->begin + spool_len(part->put->body);
+	return part->put->put.begin + spool_len(part->put->put.body);
 }
 
 /* What is sent next: the rest of the part, or a question. */
 static int
-ready(struct gcs_call *c, struct fail *f)
+ready(struct call *c, struct fail *f)
 {
 	struct part *part = c->arg;
 	struct gcs_put *p = part->put;
@@ -99,8 +100,8 @@ ready(struct gcs_call *c, struct fail *f)
 		c->spool = NULL;
 		headers_add(&c->headers, "Content-Range", "bytes */%s", total);
 	} else {
-		c->spool = p->body;
-		c->from = first - p->begin;
+		c->spool = p->put.body;
+		c->from = first - p->put.begin;
 		headers_add(&c->headers, "Content-Range", "bytes %llu-%llu/%s",
 		    first, end - 1, total);
 	}
@@ -117,7 +118,7 @@ ready(struct gcs_call *c, struct fail *f)
 
 /* 308: how far it is. */
 static enum http_verdict
-judge_progress(struct gcs_call *c, const struct http_answer *a, struct fail *f)
+judge_progress(struct call *c, const struct http_answer *a, struct fail *f)
 {
 	struct part *part = c->arg;
 	const char *range = headers_get(&a->headers, "Range");
@@ -133,12 +134,12 @@ judge_progress(struct gcs_call *c, const struct http_answer *a, struct fail *f)
 		return HTTP_AGAIN;
 	}
 	part->doubt = false;
-	if (part->have < part->put->begin || part->have > end_of(part)) {
+	if (part->have < part->put->put.begin || part->have > end_of(part)) {
 		(void)fail_set(f, FAIL_TRANSIENT, c->object,
 		    "the service has %llu bytes of its upload, and had told of "
 		    "%llu",
 		    (unsigned long long)part->have,
-		    (unsigned long long)part->put->begin);
+		    (unsigned long long)part->put->put.begin);
 		return HTTP_FAILED;
 	}
 	if (part->have == end_of(part) && !part->last)
@@ -158,8 +159,8 @@ is_web_page(const struct http_answer *a)
 }
 
 static bool
-judge_part(struct gcs_call *c, const struct http_answer *a,
-    enum http_verdict *v, struct fail *f)
+judge_part(struct call *c, const struct http_answer *a, enum http_verdict *v,
+    struct fail *f)
 {
 	struct part *part = c->arg;
 
@@ -178,13 +179,13 @@ judge_part(struct gcs_call *c, const struct http_answer *a,
 	if (a->status == 200 || a->status == 201) {
 		*v = HTTP_AGAIN;
 		if (is_web_page(a))
-			(void)gcs_no_success(c, "it is a web page", f);
+			(void)call_not_theirs(c, "it is a web page", f);
 		else if (part->last)
 			*v = gcs_put_check(part->put, a, c->object, f) == 0
 			    ? HTTP_DONE
 			    : HTTP_AGAIN;
 		else
-			(void)gcs_no_success(c, "there is more to come", f);
+			(void)call_not_theirs(c, "there is more to come", f);
 		return true;
 	}
 	return false;
@@ -193,33 +194,33 @@ judge_part(struct gcs_call *c, const struct http_answer *a,
 static int
 send_part(struct gcs_put *p, bool last, struct fail *f)
 {
-	struct part part = { .put = p, .have = p->begin, .last = last };
-	struct gcs_call c = { .gcs = p->gcs,
-		.method = "PUT",
-		.permission = "storage.objects.create",
+	struct part part = { .put = p, .have = p->put.begin, .last = last };
+	struct gcs_call c = { .call = { .at = p->put.at,
+		                  .method = "PUT",
+		                  .right = "storage.objects.create",
+		                  .arg = &part },
 		.session = p->session,
 		.ready = ready,
-		.judge = judge_part,
-		.arg = &part };
-	int rc = gcs_call(&c, f);
+		.judge = judge_part };
+	int rc = call_run(&c.call, f);
 
 	if (last)
 		rc = gcs_put_outcome(p, &c, rc, f);
 	else if (rc == 1)
-		rc = fail_set(f, FAIL_TRANSIENT, c.object,
-		    "an upload's part was answered %d", c.answer.status);
-	gcs_call_clear(&c);
+		rc = fail_set(f, FAIL_TRANSIENT, c.call.object,
+		    "an upload's part was answered %d", c.call.answer.status);
+	call_clear(&c.call);
 	return rc;
 }
 
 int
-gcs_put_part(struct gcs_put *p, struct fail *f)
+gcs_put_part(struct put *put, struct fail *f)
 {
+	struct gcs_put *p = (struct gcs_put *)put;
+
 	if (p->session == NULL && begin_upload(p, f) != 0)
 		return -1;
-	if (p->taken)
-		return 0;
-	return send_part(p, false, f) == 0 ? gcs_put_next_body(p, f) : -1;
+	return put->taken ? 0 : send_part(p, false, f);
 }
 
 int
@@ -238,17 +239,17 @@ gcs_put_complete(struct gcs_put *p, struct fail *f)
 void
 gcs_put_abort(struct gcs_put *p)
 {
-	struct gcs_call c = { .gcs = p->gcs,
-		.method = "DELETE",
-		.session = p->session,
-		.once = true };
+	struct gcs_call c = {
+		.call = { .at = p->put.at, .method = "DELETE", .once = true },
+		.session = p->session
+	};
 	struct fail ignored;
 
 	if (p->session == NULL)
 		return;
-	headers_add(&c.headers, "Content-Length", "0");
-	(void)gcs_call(&c, &ignored);
-	gcs_call_clear(&c);
+	headers_add(&c.call.headers, "Content-Length", "0");
+	(void)call_run(&c.call, &ignored);
+	call_clear(&c.call);
 	wipe(p->session, strlen(p->session));
 	free(p->session);
 	p->session = NULL;
@@ -276,53 +277,45 @@ take_rewrite(void *arg, const char *path, const char *text)
 }
 
 static int
-check_rewrite(struct gcs_call *c, const struct http_answer *a, struct fail *f)
+check_rewrite(struct call *c, const struct http_answer *a, struct fail *f)
 {
-	struct rewrite r = { .token = "" };
+	struct rewrite *r = c->arg;
 
+	*r = (struct rewrite){ .token = "" };
 	if (members_read(
-	        a->body.data, a->body.len, c->object, take_rewrite, &r, f) != 0)
+	        a->body.data, a->body.len, c->object, take_rewrite, r, f) != 0)
 		return 1;
-	return r.known && (r.done || r.token[0] != '\0')
+	return r->known && (r->done || r->token[0] != '\0')
 	    ? 0
-	    : gcs_no_success(c, "it is not of a copy", f);
+	    : call_not_theirs(c, "it is not of a copy", f);
 }
 
 /* One request of a copy, which may take several.  0, 1 it is there, -1. */
 static int
 rewrite(struct gcs_put *p, const char *tail, struct rewrite *r, struct fail *f)
 {
-	struct gcs_call c = { .gcs = p->gcs,
-		.method = "POST",
-		.permission = "storage.objects.create",
-		.key = p->key,
-		.tail = tail,
-		.check = check_rewrite };
-	struct buf query = { 0 };
+	struct gcs_call c = { .call = { .at = p->put.at,
+		                  .method = "POST",
+		                  .right = "storage.objects.create",
+		                  .key = p->put.key,
+		                  .check = check_rewrite,
+		                  .arg = r },
+		.tail = tail };
 	char text[128];
-	int rc = -1;
+	int rc;
 
 	(void)snprintf(text, sizeof text,
 	    "fields=done,rewriteToken&ifGenerationMatch=0&sourceGeneration=%s",
 	    p->replaces);
-	if (buf_append(&query, text, strlen(text)) != 0 ||
-	    (r->token[0] != '\0' &&
-	        (buf_append(&query, "&rewriteToken=", 14) != 0 ||
-	            uri_encode(&query, r->token, false) != 0)) ||
-	    buf_append_u8(&query, 0) != 0) {
-		(void)fail_set(f, FAIL_INTERNAL, p->key, "out of memory");
-	} else {
-		c.query = (const char *)query.data;
-		rc = gcs_call(&c, f);
-		if (rc == 1 && c.answer.status == 404)
-			rc = fail_set(f, FAIL_TRANSIENT, c.object,
-			    "what it is a copy of is gone");
-	}
-	if (rc == 0)
-		rc = members_read(c.answer.body.data, c.answer.body.len,
-		    c.object, take_rewrite, r, f);
-	gcs_call_clear(&c);
-	buf_clear(&query);
+	rc = call_add(&c.call.made, text);
+	if (rc == 0 && r->token[0] != '\0')
+		rc = call_add_parameter(
+		    &c.call.made, "rewriteToken", "", r->token);
+	rc = call_run_made(&c.call, rc, f);
+	if (rc == 1 && c.call.answer.status == 404)
+		rc = fail_set(f, FAIL_TRANSIENT, c.call.object,
+		    "what it is a copy of is gone");
+	call_clear(&c.call);
 	return rc;
 }
 
@@ -331,7 +324,7 @@ static int
 is_copy(struct gcs_put *p, const struct gcs_object *source, struct fail *f)
 {
 	struct gcs_object there;
-	int rc = gcs_describe(p->gcs, p->aside, &there, f);
+	int rc = gcs_describe(p->put.at, p->put.aside, &there, f);
 
 	if (rc != 0)
 		return -1;
@@ -348,23 +341,22 @@ gcs_put_copy(struct gcs_put *p, struct fail *f)
 	struct rewrite r = { .token = "" };
 	struct gcs_object source;
 	struct buf tail = { 0 };
-	static const char begin[] = "/rewriteTo/b/";
-	int rc = gcs_describe(p->gcs, p->key, &source, f);
+	int rc = gcs_describe(p->put.at, p->put.key, &source, f);
 
 	if (rc == 1)
-		rc = fail_set(
-		    f, FAIL_TRANSIENT, p->key, "what it is a copy of is gone");
+		rc = fail_set(f, FAIL_TRANSIENT, p->put.key,
+		    "what it is a copy of is gone");
 	if (rc != 0)
 		return rc;
 	/* What is copied is what is replaced, and nothing that came since. */
 	(void)snprintf(
 	    p->replaces, sizeof p->replaces, "%s", source.generation);
-	if (buf_append(&tail, begin, sizeof begin - 1) != 0 ||
-	    gcs_add_object(p->gcs, NULL, &tail) != 0 ||
-	    buf_append(&tail, "/o/", 3) != 0 ||
-	    gcs_add_object(p->gcs, p->aside, &tail) != 0 ||
+	if (call_add(&tail, "/rewriteTo/b/") != 0 ||
+	    uri_encode(&tail, p->put.at->name, false) != 0 ||
+	    call_add(&tail, "/o/") != 0 ||
+	    call_add_key(p->put.at, p->put.aside, false, &tail) != 0 ||
 	    buf_append_u8(&tail, 0) != 0)
-		rc = fail_set(f, FAIL_INTERNAL, p->key, "out of memory");
+		rc = fail_set(f, FAIL_INTERNAL, p->put.key, "out of memory");
 	while (rc == 0 && !r.done)
 		rc = rewrite(p, (const char *)tail.data, &r, f);
 	buf_clear(&tail);

@@ -84,8 +84,9 @@ page_sort(struct page *p)
 		qsort(p->list, p->n, sizeof *p->list, compare);
 }
 
-int
-page_give(const struct page *p, const char *after, store_list_fn *fn, void *arg)
+/* What is behind after (NULL: all).  0, or what fn returned. */
+static int
+give(const struct page *p, const char *after, const struct page_taker *to)
 {
 	int rc = 0;
 
@@ -94,7 +95,30 @@ page_give(const struct page *p, const char *after, store_list_fn *fn, void *arg)
 		bool prefix = key[strlen(key) - 1] == '/';
 
 		if (after == NULL || strcmp(key, after) > 0)
-			rc = fn(arg, key, prefix ? NULL : &p->list[i].info);
+			rc = to->fn(
+			    to->arg, key, prefix ? NULL : &p->list[i].info);
 	}
+	return rc;
+}
+
+int
+page_list(struct store *store, const char *prefix,
+    const struct store_scan *scan, page_load_fn *load,
+    const struct page_taker *to, struct fail *f)
+{
+	struct page p = { .prefix = prefix };
+	char *token = NULL;
+	int rc;
+
+	do {
+		rc = load(store, scan, token, &p, f);
+		free(token);
+		token = p.token;
+		p.token = NULL;
+		if (rc == 0)
+			rc = give(&p, scan->after, to);
+	} while (rc == 0 && token != NULL);
+	free(token);
+	page_clear(&p);
 	return rc;
 }

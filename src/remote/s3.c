@@ -7,20 +7,6 @@
 #include "keyed.h"
 #include "s3_call.h"
 #include "secret.h"
-#include "service.h"
-
-/* s3://BUCKET/PREFIX */
-static int
-parse_url(struct s3 *s, const struct store_args *args, struct fail *f)
-{
-	struct service_place place = { .name = "" };
-
-	if (service_place(args, &place, f) != 0)
-		return fail_hint(f, "write s3://BUCKET or s3://BUCKET/PREFIX");
-	(void)snprintf(s->bucket, sizeof s->bucket, "%s", place.name);
-	(void)snprintf(s->prefix, sizeof s->prefix, "%s", place.prefix);
-	return 0;
-}
 
 /* The option, or what other programs' environment says. */
 static void
@@ -49,14 +35,14 @@ in_host(const struct s3 *s, const struct store_args *args, const char *endpoint)
 	if (strcmp(style, "auto") != 0)
 		return strcmp(style, "virtual") == 0;
 	return strstr(endpoint, ".amazonaws.com") != NULL &&
-	    strchr(s->bucket, '.') == NULL;
+	    strchr(s->at.name, '.') == NULL;
 }
 
 /* "https://host:port/path" into what is connected to, and what is asked for. */
 static int
 set_endpoint(struct s3 *s, const struct store_args *args, struct fail *f)
 {
-	char endpoint[S3_URL_MAX];
+	char endpoint[SERVICE_URL_MAX];
 	struct service_endpoint e;
 	bool virtual;
 
@@ -65,10 +51,11 @@ set_endpoint(struct s3 *s, const struct store_args *args, struct fail *f)
 		return -1;
 	virtual = in_host(s, args, endpoint);
 	(void)snprintf(s->host, sizeof s->host, "%s%s%s",
-	    virtual ? s->bucket : "", virtual ? "." : "", e.host);
-	(void)snprintf(s->base, sizeof s->base, "%s%s", e.scheme, s->host);
+	    virtual ? s->at.name : "", virtual ? "." : "", e.host);
+	(void)snprintf(
+	    s->at.base, sizeof s->at.base, "%s%s", e.scheme, s->host);
 	(void)snprintf(s->root, sizeof s->root, "%s/%s%s", e.path,
-	    virtual ? "" : s->bucket, virtual ? "" : "/");
+	    virtual ? "" : s->at.name, virtual ? "" : "/");
 	return 0;
 }
 
@@ -124,7 +111,7 @@ set_encryption(struct s3 *s, const struct store_args *args, struct fail *f)
 	const char *sse = store_option(args, "sse", "none");
 
 	if (strcmp(sse, "customer") == 0) {
-		if (strncmp(s->base, "https://", 8) != 0)
+		if (strncmp(s->at.base, "https://", 8) != 0)
 			return service_bad(args, "sse",
 			    "customer needs an endpoint of https", f);
 		return read_sse_key(s, args, f);
@@ -142,22 +129,10 @@ set_encryption(struct s3 *s, const struct store_args *args, struct fail *f)
 static int
 set_objects(struct s3 *s, const struct store_args *args, struct fail *f)
 {
-	const char *lock = store_option(args, "lock-mode", "none");
-
-	s->part_size = (size_t)service_bytes(args, "part-size", "16MiB");
-	s->lock_ms = service_ms(args, "lock-for", "7d");
-	if (strcmp(lock, "none") != 0)
-		(void)snprintf(s->lock_mode, sizeof s->lock_mode, "%s", lock);
 	s->single_writer = strcmp(store_option(args, "single-writer", "no"),
 	                       "yes") == 0;
-	if (service_option(args, "storage-class", s->storage_class,
-	        sizeof s->storage_class, f) != 0 ||
-	    service_option(args, "wal-storage-class", s->wal_storage_class,
-	        sizeof s->wal_storage_class, f) != 0 ||
-	    service_option(args, "tags", s->tags, sizeof s->tags, f) != 0 ||
-	    service_copy(args, "spool-dir",
-	        args->spool_dir != NULL ? args->spool_dir : "", s->spool_dir,
-	        sizeof s->spool_dir, f) != 0)
+	if (service_options(args, &s->at, f) != 0 ||
+	    service_option(args, "tags", s->tags, sizeof s->tags, f) != 0)
 		return -1;
 	return set_encryption(s, args, f);
 }
@@ -167,7 +142,7 @@ s3_free(struct store *store)
 {
 	struct s3 *s = (struct s3 *)store;
 
-	http_free(s->http);
+	http_free(s->at.http);
 	aws_free(s->aws);
 	wipe(s->sse_key, sizeof s->sse_key);
 	free(s);
@@ -183,14 +158,14 @@ s3_again(const struct store *store)
 	if (copy == NULL)
 		return NULL;
 	*copy = *s;
-	copy->http = http_new(&copy->options);
-	if (copy->http == NULL) {
+	copy->at.http = http_new(&copy->at.options);
+	if (copy->at.http == NULL) {
 		wipe(copy, sizeof *copy);
 		free(copy);
 		return NULL;
 	}
 	copy->aws = aws_share(s->aws);
-	return &copy->store;
+	return &copy->at.store;
 }
 
 static const struct store_ops s3_ops = {
@@ -217,19 +192,21 @@ s3_open(const struct store_args *args, struct fail *f)
 		(void)fail_set(f, FAIL_INTERNAL, args->url, "out of memory");
 		return NULL;
 	}
-	s->store.ops = &s3_ops;
-	if (parse_url(s, args, f) == 0 && set_region(s, args, f) == 0 &&
-	    set_endpoint(s, args, f) == 0 && set_objects(s, args, f) == 0 &&
-	    http_options_read(args, &s->options, f) == 0) {
-		s->store.id = service_id(args, s->base);
+	s->at.store.ops = &s3_ops;
+	s->at.calls = &s3_calls;
+	if (service_place(args, &s->at, f) != 0) {
+		(void)fail_hint(f, "write s3://BUCKET or s3://BUCKET/PREFIX");
+	} else if (set_region(s, args, f) == 0 &&
+	    set_endpoint(s, args, f) == 0 && set_objects(s, args, f) == 0) {
+		s->at.store.id = service_id(args, s->at.base);
 		s->aws = aws_new(args, f);
-		s->http = s->aws != NULL ? http_new(&s->options) : NULL;
-		if (s->http != NULL)
-			return &s->store;
+		s->at.http = s->aws != NULL ? http_new(&s->at.options) : NULL;
+		if (s->at.http != NULL)
+			return &s->at.store;
 		if (s->aws != NULL)
 			(void)fail_set(
 			    f, FAIL_INTERNAL, args->url, "out of memory");
 	}
-	s3_free(&s->store);
+	s3_free(&s->at.store);
 	return NULL;
 }

@@ -11,14 +11,14 @@
 /* One that was not deleted, as the service says. */
 struct refusal {
 	char *key;
-	struct s3_error error;
+	struct call_error error;
 };
 
 struct result {
 	struct refusal *list;
 	size_t n;
-	char *key;             /* being read */
-	struct s3_error error; /* the same */
+	char *key;               /* being read */
+	struct call_error error; /* the same */
 	bool is_result, failed;
 };
 
@@ -46,7 +46,7 @@ add_refusal(struct result *r)
 		more[r->n++] = (struct refusal){ r->key, r->error };
 		r->key = NULL;
 	}
-	r->error = (struct s3_error){ 0 };
+	r->error = (struct call_error){ 0 };
 }
 
 static int
@@ -54,7 +54,7 @@ take_element(void *arg, const char *path, const char *text)
 {
 	static const char error[] = "DeleteResult/Error";
 	struct result *r = arg;
-	struct s3_error *e = &r->error;
+	struct call_error *e = &r->error;
 
 	r->is_result |= strcmp(path, "DeleteResult") == 0;
 	if (strncmp(path, error, sizeof error - 1) != 0)
@@ -77,7 +77,7 @@ take_element(void *arg, const char *path, const char *text)
 }
 
 static int
-parse_result(struct s3_call *c, const struct http_answer *a, struct result *r,
+parse_result(struct call *c, const struct http_answer *a, struct result *r,
     struct fail *f)
 {
 	if (xml_parse((const char *)a->body.data, a->body.len, c->object,
@@ -93,7 +93,7 @@ parse_result(struct s3_call *c, const struct http_answer *a, struct result *r,
 }
 
 static int
-check_result(struct s3_call *c, const struct http_answer *a, struct fail *f)
+check_result(struct call *c, const struct http_answer *a, struct fail *f)
 {
 	struct result r = { .is_result = false };
 	int rc = parse_result(c, a, &r, f);
@@ -138,7 +138,7 @@ make_body(const struct s3 *s, const char *const *keys, size_t n, struct buf *b)
 
 	for (size_t i = 0; rc == 0 && i < n; i++)
 		if (add(b, "<Object><Key>") != 0 ||
-		    add_escaped(b, s->prefix) != 0 ||
+		    add_escaped(b, s->at.prefix) != 0 ||
 		    add_escaped(b, keys[i]) != 0 ||
 		    add(b, "</Key></Object>") != 0)
 			rc = -1;
@@ -149,9 +149,9 @@ static size_t
 number_of(
     const struct s3 *s, const char *const *keys, size_t n, const char *full)
 {
-	size_t prefix = strlen(s->prefix), i = 0;
+	size_t prefix = strlen(s->at.prefix), i = 0;
 
-	if (strncmp(full, s->prefix, prefix) != 0)
+	if (strncmp(full, s->at.prefix, prefix) != 0)
 		return n;
 	while (i < n && strcmp(keys[i], full + prefix) != 0)
 		i++;
@@ -160,7 +160,7 @@ number_of(
 
 /* 0, or -1: it was not deleted. */
 static int
-delete_refused(struct store *store, const char *key, const struct s3_error *e,
+delete_refused(struct store *store, const char *key, const struct call_error *e,
     struct fail *f)
 {
 	char object[STORE_KEY_MAX + 1024];
@@ -212,12 +212,12 @@ delete_all_refused(struct store *store, const struct result *r,
  * whom a bucket's policy allows each deletion: is the first one allowed?
  */
 static bool
-is_unknown(const struct s3_call *c, const struct store_batch *b, struct fail *f)
+is_unknown(const struct call *c, const struct store_batch *b, struct fail *f)
 {
 	struct fail one;
 
 	if (f->kind == FAIL_DENIED && b->n > 0) {
-		if (s3_del(&c->s3->store, b->keys[0], &one) >= 0)
+		if (s3_del(&c->at->store, b->keys[0], &one) >= 0)
 			return true;
 		*f = one;
 		return false;
@@ -230,10 +230,10 @@ int
 s3_del_many(struct store *store, struct store_batch *b, struct fail *f)
 {
 	struct s3 *s = (struct s3 *)store;
-	struct s3_call c = { .s3 = s,
+	struct call c = { .at = &s->at,
 		.method = "POST",
 		.query = "delete=",
-		.action = "s3:DeleteObject",
+		.right = "s3:DeleteObject",
 		.check = check_result };
 	struct result r = { .is_result = false };
 	uint8_t md5[MD5_LEN];
@@ -251,7 +251,7 @@ s3_del_many(struct store *store, struct store_batch *b, struct fail *f)
 	base64_text(md5, sizeof md5, sum);
 	headers_add(&c.headers, "Content-MD5", "%s", sum);
 	headers_add(&c.headers, "Content-Type", "application/xml");
-	rc = s3_call(&c, f);
+	rc = call_run(&c, f);
 	if (rc == 1)
 		rc = fail_set(f, FAIL_TRANSIENT, c.object,
 		    "DeleteObjects: answered %d", c.answer.status);
@@ -262,7 +262,7 @@ s3_del_many(struct store *store, struct store_batch *b, struct fail *f)
 	if (rc == 0)
 		rc = delete_all_refused(store, &r, b, f);
 	result_clear(&r);
-	s3_call_clear(&c);
+	call_clear(&c);
 	buf_clear(&body);
 	return rc;
 }

@@ -6,13 +6,10 @@
 #include "s3_call.h"
 #include "xml.h"
 
-/* Seconds of difference that a signature survives. */
-#define SKEW_MAX INT64_C(900)
-
 static int
 take_element(void *arg, const char *path, const char *text)
 {
-	struct s3_error *e = arg;
+	struct call_error *e = arg;
 
 	if (strcmp(path, "Error/Code") == 0)
 		(void)snprintf(e->code, sizeof e->code, "%s", text);
@@ -24,64 +21,47 @@ take_element(void *arg, const char *path, const char *text)
 }
 
 int
-s3_parse_error(const struct buf *body, struct s3_error *e)
+s3_parse_error(const struct buf *body, struct call_error *e)
 {
 	struct fail ignored;
 
-	*e = (struct s3_error){ 0 };
+	*e = (struct call_error){ 0 };
 	if (body->len > 0)
 		(void)xml_parse((const char *)body->data, body->len, "",
 		    take_element, e, &ignored);
 	return e->code[0] != '\0' ? 0 : 1;
 }
 
-/* "503 SlowDown: message", as the first words of every cause. */
-static void
-describe(const struct s3_call *c, const struct http_answer *a,
-    enum fail_kind kind, struct fail *f)
-{
-	const struct s3_error *e = &c->error;
-
-	(void)fail_set(f, kind, c->object, "%s: answered %d%s%s%s%s", c->method,
-	    a->status, e->code[0] != '\0' ? " " : "", e->code,
-	    e->message[0] != '\0' ? ": " : "", e->message);
-}
-
 /* Another region's bucket: the service says which. */
 static enum http_verdict
-wrong_region(struct s3_call *c, const struct http_answer *a, struct fail *f)
+wrong_region(struct call *c, const struct http_answer *a, struct fail *f)
 {
 	const char *region = headers_get(&a->headers, "x-amz-bucket-region");
 
 	if (c->error.region[0] != '\0')
 		region = c->error.region;
-	describe(c, a, FAIL_CONFIG, f);
+	call_describe(c, a, FAIL_CONFIG, f);
 	if (region != NULL && *region != '\0')
 		(void)fail_hint(f,
 		    "the bucket is in another region: set "
 		    "region = %s (it is %s)",
-		    region, c->s3->region);
+		    region, s3_of(c)->region);
 	else
 		(void)fail_hint(f,
 		    "are region (%s) and endpoint those of the bucket?",
-		    c->s3->region);
+		    s3_of(c)->region);
 	return HTTP_FAILED;
 }
 
 static enum http_verdict
-denied(struct s3_call *c, const struct http_answer *a, struct fail *f)
+denied(struct call *c, const struct http_answer *a, struct fail *f)
 {
 	const char *code = c->error.code;
-	int64_t ahead = http_ahead(a, c->signed_at);
 
-	describe(c, a, FAIL_DENIED, f);
-	if (strcmp(code, "RequestTimeTooSkewed") == 0 || ahead > SKEW_MAX ||
-	    ahead < -SKEW_MAX)
-		(void)fail_hint(f,
-		    "this host's clock is %lld s %s the service's: set it",
-		    (long long)(ahead < 0 ? -ahead : ahead),
-		    ahead < 0 ? "behind" : "ahead of");
-	else if (strcmp(code, "SignatureDoesNotMatch") == 0)
+	call_describe(c, a, FAIL_DENIED, f);
+	if (call_hint_clock(c, a, f))
+		return HTTP_FAILED;
+	if (strcmp(code, "SignatureDoesNotMatch") == 0)
 		(void)fail_hint(f,
 		    "the secret key does not belong to this "
 		    "access key (or a proxy changes requests)");
@@ -100,37 +80,28 @@ denied(struct s3_call *c, const struct http_answer *a, struct fail *f)
 		(void)fail_hint(f,
 		    "the credentials need %s; without s3:ListBucket a "
 		    "missing object is also answered like this",
-		    c->action);
+		    c->right);
 	else
-		(void)fail_hint(f, "the credentials need %s", c->action);
+		(void)fail_hint(f, "the credentials need %s", c->right);
 	return HTTP_FAILED;
 }
 
 /* Once: perhaps the next ones are good. */
 static enum http_verdict
-expired(struct s3_call *c, const struct http_answer *a, struct fail *f)
+expired(struct call *c, const struct http_answer *a, struct fail *f)
 {
-	describe(c, a, FAIL_DENIED, f);
+	call_describe(c, a, FAIL_DENIED, f);
 	(void)fail_hint(f, "the session has ended: bring new credentials");
 	if (c->refreshed)
 		return HTTP_FAILED;
 	c->refreshed = true;
-	aws_forget(c->s3->aws, c->credentials);
+	aws_forget(s3_of(c)->aws, c->credentials);
 	return HTTP_AGAIN;
-}
-
-static bool
-among(const char *code, const char *const *list)
-{
-	for (; *list != NULL; list++)
-		if (strcmp(code, *list) == 0)
-			return true;
-	return false;
 }
 
 /* By the code, where there is one; HTTP_DONE: the status decides. */
 static enum http_verdict
-judge_code(struct s3_call *c, const struct http_answer *a, struct fail *f)
+judge_code(struct call *c, const struct http_answer *a, struct fail *f)
 {
 	static const char *const again[] = { "SlowDown", "InternalError",
 		"RequestTimeout", "ServiceUnavailable", "BadDigest",
@@ -149,24 +120,24 @@ judge_code(struct s3_call *c, const struct http_answer *a, struct fail *f)
 
 	if (code[0] == '\0')
 		return HTTP_DONE;
-	if (among(code, again)) {
-		describe(c, a, FAIL_TRANSIENT, f);
+	if (call_among(code, again)) {
+		call_describe(c, a, FAIL_TRANSIENT, f);
 		return HTTP_AGAIN;
 	}
-	if (among(code, session))
+	if (call_among(code, session))
 		return expired(c, a, f);
-	if (among(code, region))
+	if (call_among(code, region))
 		return wrong_region(c, a, f);
-	if (among(code, full)) {
-		describe(c, a, FAIL_SPACE, f);
+	if (call_among(code, full)) {
+		call_describe(c, a, FAIL_SPACE, f);
 		return HTTP_FAILED;
 	}
 	if (strcmp(code, "NoSuchBucket") == 0) {
-		describe(c, a, FAIL_CONFIG, f);
+		call_describe(c, a, FAIL_CONFIG, f);
 		(void)fail_hint(f,
 		    "there is no bucket '%s' at %s; are url and endpoint "
 		    "right? walvault does not make buckets",
-		    c->s3->bucket, c->s3->base);
+		    c->at->name, c->at->base);
 		return HTTP_FAILED;
 	}
 	return HTTP_DONE;
@@ -174,30 +145,24 @@ judge_code(struct s3_call *c, const struct http_answer *a, struct fail *f)
 
 /* Only the service itself can say that there is no such key. */
 static enum http_verdict
-missing(struct s3_call *c, const struct http_answer *a, struct fail *f)
+missing(struct call *c, const struct http_answer *a, struct fail *f)
 {
 	if (strcmp(c->method, "HEAD") == 0 ||
 	    strcmp(c->error.code, "NoSuchKey") == 0 ||
 	    strcmp(c->error.code, "NoSuchUpload") == 0)
 		return HTTP_NO;
-	describe(c, a, FAIL_TRANSIENT, f);
+	call_describe(c, a, FAIL_TRANSIENT, f);
 	(void)fail_hint(f,
 	    "this was not answered by an S3 service: is the "
 	    "endpoint right, is there a proxy between?");
 	return c->error.code[0] != '\0' ? HTTP_FAILED : HTTP_AGAIN;
 }
 
-static bool
-may_heal(int status)
-{
-	return status == 408 || status == 425 || status == 429 ||
-	    status == 409 || (status >= 500 && status != 501 && status != 505);
-}
-
 enum http_verdict
-s3_judge_error(struct s3_call *c, const struct http_answer *a, struct fail *f)
+s3_judge_error(struct call *c, const struct http_answer *a, struct fail *f)
 {
 	enum http_verdict v;
+	bool heals;
 
 	(void)s3_parse_error(&a->body, &c->error);
 	v = judge_code(c, a, f);
@@ -214,10 +179,7 @@ s3_judge_error(struct s3_call *c, const struct http_answer *a, struct fail *f)
 		return wrong_region(c, a, f);
 	if (a->status == 401 || a->status == 403)
 		return denied(c, a, f);
-	describe(c, a, may_heal(a->status) ? FAIL_TRANSIENT : FAIL_CONFIG, f);
-	if (a->status == 407)
-		(void)fail_hint(f,
-		    "the proxy (of the environment) asks for "
-		    "credentials");
-	return may_heal(a->status) ? HTTP_AGAIN : HTTP_FAILED;
+	heals = a->status == 409 || call_may_heal(a->status);
+	call_describe(c, a, heals ? FAIL_TRANSIENT : FAIL_CONFIG, f);
+	return heals ? HTTP_AGAIN : HTTP_FAILED;
 }

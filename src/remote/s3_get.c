@@ -26,9 +26,9 @@ int
 s3_get(struct store *store, const char *key, uint64_t off, uint64_t len,
     struct stream *out, struct fail *f)
 {
-	struct s3_call c = { .s3 = (struct s3 *)store,
+	struct call c = { .at = (struct service *)store,
 		.method = "GET",
-		.action = "s3:GetObject",
+		.right = "s3:GetObject",
 		.key = key,
 		.out = out,
 		.range = { .off = off, .len = len } };
@@ -38,14 +38,14 @@ s3_get(struct store *store, const char *key, uint64_t off, uint64_t len,
 	/* No request asks for nothing; but is there such an object? */
 	if (len == 0)
 		return s3_stat(store, key, &info, f);
-	s3_add_sse_customer(c.s3, &c.headers);
-	rc = s3_call(&c, f);
+	s3_add_sse_customer(s3_of(&c), &c.headers);
+	rc = call_run(&c, f);
 	if (rc == 1 && c.answer.status == 416)
 		rc = 0; /* it ends before the range begins */
 	else if (rc == 1 && c.answer.status == 412)
 		rc = fail_set(f, FAIL_TRANSIENT, c.object,
 		    "it was replaced while it was read");
-	s3_call_clear(&c);
+	call_clear(&c);
 	return rc;
 }
 
@@ -56,22 +56,23 @@ s3_get(struct store *store, const char *key, uint64_t off, uint64_t len,
 int
 s3_exists(struct s3 *s, const char *key, struct fail *f)
 {
-	struct s3_call c = {
-		.s3 = s, .method = "GET", .action = "s3:GetObject", .key = key
-	};
+	struct call c = { .at = &s->at,
+		.method = "GET",
+		.right = "s3:GetObject",
+		.key = key };
 	int rc;
 
 	headers_add(&c.headers, "Range", "bytes=0-0");
 	s3_add_sse_customer(s, &c.headers);
-	rc = s3_call(&c, f);
+	rc = call_run(&c, f);
 	if (rc == 1 && c.answer.status != 404)
 		rc = 0;
-	s3_call_clear(&c);
+	call_clear(&c);
 	return rc;
 }
 
 static int
-check_head(struct s3_call *c, const struct http_answer *a, struct fail *f)
+check_head(struct call *c, const struct http_answer *a, struct fail *f)
 {
 	if (headers_get(&a->headers, "ETag") != NULL &&
 	    headers_get(&a->headers, "Content-Length") != NULL)
@@ -85,23 +86,23 @@ check_head(struct s3_call *c, const struct http_answer *a, struct fail *f)
 static int
 head(struct s3 *s, const char *key, struct store_info *info, struct fail *f)
 {
-	struct s3_call c = { .s3 = s,
+	struct call c = { .at = &s->at,
 		.method = "HEAD",
-		.action = "s3:GetObject",
+		.right = "s3:GetObject",
 		.key = key,
 		.check = check_head };
 	const char *modified;
 	int rc;
 
 	s3_add_sse_customer(s, &c.headers);
-	rc = s3_call(&c, f);
+	rc = call_run(&c, f);
 	if (rc == 0) {
 		modified = headers_get(&c.answer.headers, "Last-Modified");
 		info->size = strtoull(
 		    headers_get(&c.answer.headers, "Content-Length"), NULL, 10);
 		info->mtime = modified != NULL ? s3_time(modified) : 0;
 	}
-	s3_call_clear(&c);
+	call_clear(&c);
 	return rc;
 }
 
@@ -131,16 +132,16 @@ s3_stat(struct store *store, const char *key, struct store_info *info,
 int
 s3_del(struct store *store, const char *key, struct fail *f)
 {
-	struct s3_call c = { .s3 = (struct s3 *)store,
+	struct call c = { .at = (struct service *)store,
 		.method = "DELETE",
-		.action = "s3:DeleteObject",
+		.right = "s3:DeleteObject",
 		.key = key };
 	struct store_info info;
 	int rc = s3_stat(store, key, &info, f);
 
 	if (rc != 0)
 		return rc;
-	rc = s3_call(&c, f);
-	s3_call_clear(&c);
+	rc = call_run(&c, f);
+	call_clear(&c);
 	return rc;
 }

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "probe.h"
 #include "s3_call.h"
 #include "uri.h"
 #include "xml.h"
@@ -21,14 +20,10 @@ s3_settle(struct store *store, const char *key, struct fail *f)
 int
 s3_probe(struct store *store, struct fail *f)
 {
-	struct s3 *s = (struct s3 *)store;
-	int rc = probe_twice(store, f);
+	int rc = service_probe(store, "If-None-Match", f);
 
-	if (rc <= 0 || s->single_writer)
+	if (rc <= 0 || ((struct s3 *)store)->single_writer)
 		return rc < 0 ? -1 : 0;
-	(void)fail_set(f, FAIL_CONFIG, store->url,
-	    "the service overwrites an object that was to be made only if "
-	    "there is none (it ignores If-None-Match)");
 	return fail_hint(f,
 	    "two writers could overwrite each other's WAL. If one host alone "
 	    "writes here, set single_writer = yes");
@@ -89,23 +84,14 @@ take_element(void *arg, const char *path, const char *text)
 static int
 abort_upload(struct s3 *s, const struct upload *u, struct fail *f)
 {
-	struct s3_call c = { .s3 = s,
+	struct call c = { .at = &s->at,
 		.method = "DELETE",
-		.action = "s3:AbortMultipartUpload",
-		.key = u->key + strlen(s->prefix) };
-	struct buf query = { 0 };
-	int rc = -1;
+		.right = "s3:AbortMultipartUpload",
+		.key = u->key + strlen(s->at.prefix) };
+	int rc = call_add_parameter(&c.made, "uploadId", "", u->id);
 
-	if (buf_append(&query, "uploadId=", 9) == 0 &&
-	    uri_encode(&query, u->id, false) == 0 &&
-	    buf_append_u8(&query, 0) == 0) {
-		c.query = (const char *)query.data;
-		rc = s3_call(&c, f);
-	} else {
-		(void)fail_set(f, FAIL_INTERNAL, u->key, "out of memory");
-	}
-	s3_call_clear(&c);
-	buf_clear(&query);
+	rc = call_run_made(&c, rc, f);
+	call_clear(&c);
 	return rc;
 }
 
@@ -114,31 +100,25 @@ static int
 load_uploads(
     struct s3 *s, const char *prefix, struct uploads *u, struct fail *f)
 {
-	struct s3_call c = { .s3 = s,
+	struct call c = { .at = &s->at,
 		.method = "GET",
-		.action = "s3:ListBucketMultipartUploads" };
-	struct buf query = { 0 };
-	static const char begin[] = "encoding-type=url&prefix=";
-	int rc = -1;
+		.right = "s3:ListBucketMultipartUploads" };
+	int rc = call_add_parameter(&c.made, "encoding-type", "", "url");
 
-	if (buf_append(&query, begin, sizeof begin - 1) == 0 &&
-	    uri_encode(&query, s->prefix, false) == 0 &&
-	    uri_encode(&query, prefix, false) == 0 &&
-	    buf_append(&query, "&uploads=", 10) == 0) {
-		c.query = (const char *)query.data;
-		rc = s3_call(&c, f);
-		if (rc == 1)
-			rc = fail_set(f, FAIL_TRANSIENT, c.object,
-			    "its uploads cannot be listed: answered %d",
-			    c.answer.status);
-	} else {
-		(void)fail_set(f, FAIL_INTERNAL, s->store.url, "out of memory");
-	}
+	if (rc == 0)
+		rc = call_add_parameter(
+		    &c.made, "prefix", s->at.prefix, prefix);
+	if (rc == 0)
+		rc = call_add_parameter(&c.made, "uploads", "", "");
+	rc = call_run_made(&c, rc, f);
+	if (rc == 1)
+		rc = fail_set(f, FAIL_TRANSIENT, c.object,
+		    "its uploads cannot be listed: answered %d",
+		    c.answer.status);
 	if (rc == 0)
 		rc = xml_parse((const char *)c.answer.body.data,
 		    c.answer.body.len, c.object, take_element, u, f);
-	s3_call_clear(&c);
-	buf_clear(&query);
+	call_clear(&c);
 	return rc;
 }
 
@@ -154,7 +134,7 @@ s3_sweep(struct store *store, const char *prefix, int64_t before, size_t *n,
 		const char *key = u.list[i].key;
 
 		if (u.list[i].began >= before ||
-		    strncmp(key, s->prefix, strlen(s->prefix)) != 0)
+		    strncmp(key, s->at.prefix, strlen(s->at.prefix)) != 0)
 			continue;
 		rc = abort_upload(s, &u.list[i], f);
 		*n += rc == 0;

@@ -1,44 +1,35 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/*
- * Writing objects: see s3_call.h.  What a request signs is its body's
- * checksum, so the body is there before the request begins.
- */
+/* Writing objects: see s3_put.h. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "keyed.h"
 #include "probe.h"
 #include "s3_put.h"
 
-int
-s3_put_next_body(struct s3_put *p, struct fail *f)
+static int
+begin(struct put *put)
 {
-	const char *dir = p->s3->spool_dir;
-	size_t memory = p->kind == STORE_BACKUP
-	    ? p->s3->part_size + ((size_t)1 << 20)
-	    : S3_MEMORY_MAX;
+	struct s3_put *p = (struct s3_put *)put;
 
-	spool_free(p->body);
 	sha256_free(p->sum);
-	p->body = spool_new(memory, dir[0] != '\0' ? dir : NULL);
 	p->sum = sha256_new();
-	if (p->body != NULL && p->sum != NULL)
-		return 0;
-	return fail_set(f, FAIL_INTERNAL, p->key, "out of memory");
+	return p->sum != NULL ? 0 : -1;
+}
+
+static void
+sum(struct put *put, const void *bytes, size_t len)
+{
+	sha256_update(((struct s3_put *)put)->sum, bytes, len);
 }
 
 void
 s3_put_attributes(const struct s3_put *p, struct headers *h)
 {
 	const struct s3 *s = p->s3;
-	const char *class = p->kind == STORE_BACKUP ? s->storage_class
-	    : p->kind == STORE_WAL                  ? s->wal_storage_class
-	                                            : "";
-	char until[64];
-	time_t end = time(NULL) + (time_t)(s->lock_ms / 1000);
-	struct tm tm;
+	const char *class = put_class(&p->put);
+	char until[SERVICE_TIME_MAX];
 
 	headers_add(h, "Content-Type", "application/octet-stream");
 	if (class[0] != '\0')
@@ -51,29 +42,25 @@ s3_put_attributes(const struct s3_put *p, struct headers *h)
 	s3_add_sse_customer(s, h);
 	if (s->tags[0] != '\0')
 		headers_add(h, "x-amz-tagging", "%s", s->tags);
-	if (s->lock_mode[0] == '\0')
+	if (s->at.lock_mode[0] == '\0')
 		return;
-	(void)gmtime_r(&end, &tm);
-	(void)strftime(until, sizeof until, "%Y-%m-%dT%H:%M:%SZ", &tm);
-	headers_add(h, "x-amz-object-lock-mode", "%s", s->lock_mode);
+	service_lock_end(&s->at, true, until);
+	headers_add(h, "x-amz-object-lock-mode", "%s", s->at.lock_mode);
 	headers_add(h, "x-amz-object-lock-retain-until-date", "%s", until);
 }
 
 static int
-check_lock_answer(
-    struct s3_call *c, const struct http_answer *a, struct fail *f)
+check_lock_answer(struct call *c, const struct http_answer *a, struct fail *f)
 {
 	const char *mode = headers_get(&a->headers, "x-amz-object-lock-mode");
 	const char *until = headers_get(
 	    &a->headers, "x-amz-object-lock-retain-until-date");
 	int64_t end = until != NULL ? s3_time(until) : 0;
 
-	if (mode != NULL && strcmp(mode, c->s3->lock_mode) == 0 &&
+	if (mode != NULL && strcmp(mode, c->at->lock_mode) == 0 &&
 	    end > clock_now())
 		return 0;
-	(void)fail_set(f, FAIL_CONFIG, c->object,
-	    "the service took it, but did not lock it (lock_mode = %s)",
-	    c->s3->lock_mode);
+	(void)put_not_locked(c->arg, c->object, f);
 	return fail_hint(f,
 	    "the bucket must have Object Lock, the credentials need "
 	    "s3:PutObjectRetention and s3:GetObjectRetention; some services "
@@ -83,54 +70,27 @@ check_lock_answer(
 int
 s3_put_check_lock(struct s3_put *p, struct fail *f)
 {
-	struct s3_call c = { .s3 = p->s3,
+	struct call c = { .at = p->put.at,
 		.method = "HEAD",
-		.action = "s3:GetObjectRetention",
-		.key = p->key,
-		.check = check_lock_answer };
+		.right = "s3:GetObjectRetention",
+		.key = p->put.key,
+		.check = check_lock_answer,
+		.arg = p };
 	int rc;
 
-	if (p->s3->lock_mode[0] == '\0')
+	if (p->put.at->lock_mode[0] == '\0')
 		return 0;
 	s3_add_sse_customer(p->s3, &c.headers);
-	rc = s3_call(&c, f);
+	rc = call_run(&c, f);
 	if (rc == 1)
 		rc = fail_set(
 		    f, FAIL_TRANSIENT, c.object, "it is gone after it was put");
-	s3_call_clear(&c);
+	call_clear(&c);
 	return rc;
 }
 
 static int
-put_write(struct stream *stream, const void *bytes, size_t len, struct fail *f)
-{
-	struct s3_put *p = (struct s3_put *)stream;
-	const uint8_t *from = bytes;
-
-	p->len += len;
-	while (len > 0) {
-		uint64_t room = p->kind != STORE_BACKUP
-		    ? len
-		    : p->s3->part_size - spool_len(p->body);
-		size_t n = len < room ? len : (size_t)room;
-
-		/* More is to come: what is full is a part. */
-		if (n == 0) {
-			if (s3_put_part(p, f) != 0)
-				return -1;
-			continue;
-		}
-		sha256_update(p->sum, from, n);
-		if (stream_write(spool_stream(p->body), from, n, f) != 0)
-			return -1;
-		from += n;
-		len -= n;
-	}
-	return 0;
-}
-
-static int
-check_put(struct s3_call *c, const struct http_answer *a, struct fail *f)
+check_put(struct call *c, const struct http_answer *a, struct fail *f)
 {
 	if (headers_get(&a->headers, "ETag") != NULL)
 		return 0;
@@ -157,7 +117,7 @@ checksum_headers(const char *hash, struct headers *h)
 }
 
 static int
-not_conditional(const struct s3_call *c, struct fail *f)
+not_conditional(const struct call *c, struct fail *f)
 {
 	(void)fail_set(f, FAIL_CONFIG, c->object,
 	    "the service cannot create an object only if there is none "
@@ -172,26 +132,28 @@ not_conditional(const struct s3_call *c, struct fail *f)
 static int
 put_whole(struct s3_put *p, bool conditional, struct fail *f)
 {
-	struct s3_call c = { .s3 = p->s3,
+	char hash[SHA256_TEXT];
+	struct call c = { .at = p->put.at,
 		.method = "PUT",
-		.action = "s3:PutObject",
-		.key = p->key,
-		.spool = p->body,
+		.right = "s3:PutObject",
+		.key = p->put.key,
+		.spool = p->put.body,
+		.hash = hash,
 		.check = check_put };
 	int rc;
 
-	sha256_text(p->sum, c.hash);
+	sha256_text(p->sum, hash);
 	if (conditional)
 		headers_add(&c.headers, "If-None-Match", "*");
 	s3_put_attributes(p, &c.headers);
-	checksum_headers(c.hash, &c.headers);
-	rc = s3_call(&c, f);
+	checksum_headers(hash, &c.headers);
+	rc = call_run(&c, f);
 	if (rc < 0 && c.answer.status == 501 && conditional)
 		rc = not_conditional(&c, f);
 	/* An earlier try whose answer was lost may have been a success. */
-	if (rc == 1 && (c.tries > 1 || c.answer.resent))
-		rc = probe_same(&p->s3->store, p->key, p->sum, f);
-	s3_call_clear(&c);
+	if (rc == 1 && call_was_repeated(&c))
+		rc = probe_same(&p->put.at->store, p->put.key, p->sum, f);
+	call_clear(&c);
 	return rc == 0 ? s3_put_check_lock(p, f) : rc;
 }
 
@@ -199,16 +161,16 @@ put_whole(struct s3_put *p, bool conditional, struct fail *f)
 static int
 put_alone(struct s3_put *p, struct fail *f)
 {
-	int rc = s3_exists(p->s3, p->key, f);
+	int rc = s3_exists(p->s3, p->put.key, f);
 
 	if (rc != 1)
 		return rc == 0 ? 1 : -1;
 	if (put_whole(p, false, f) != 0)
 		return -1;
-	rc = probe_same(&p->s3->store, p->key, p->sum, f);
+	rc = probe_same(&p->put.at->store, p->put.key, p->sum, f);
 	return rc <= 0
 	    ? rc
-	    : fail_set(f, FAIL_TRANSIENT, p->key,
+	    : fail_set(f, FAIL_TRANSIENT, p->put.key,
 	          "what is there is not what was put: there is another writer");
 }
 
@@ -216,7 +178,7 @@ put_alone(struct s3_put *p, struct fail *f)
 static int
 copy_aside(struct s3_put *p, struct fail *f)
 {
-	int rc = s3_exists(p->s3, p->aside, f);
+	int rc = s3_exists(p->s3, p->put.aside, f);
 
 	if (rc != 1)
 		return rc == 0 ? 1 : -1;
@@ -224,10 +186,10 @@ copy_aside(struct s3_put *p, struct fail *f)
 }
 
 static int
-put_finish(struct stream *stream, struct fail *f)
+finish(struct put *put, struct fail *f)
 {
-	struct s3_put *p = (struct s3_put *)stream;
-	bool aside = p->aside[0] != '\0';
+	struct s3_put *p = (struct s3_put *)put;
+	bool aside = put->aside[0] != '\0';
 	int rc = aside ? copy_aside(p, f) : 0;
 
 	if (rc != 0)
@@ -240,42 +202,30 @@ put_finish(struct stream *stream, struct fail *f)
 }
 
 static void
-put_free(struct stream *stream)
+forget(struct put *put)
 {
-	struct s3_put *p = (struct s3_put *)stream;
+	struct s3_put *p = (struct s3_put *)put;
 
 	s3_put_abort(p);
-	spool_free(p->body);
 	sha256_free(p->sum);
 	free(p->etag);
-	free(p);
 }
-
-static const struct stream_ops put_ops = {
-	.write = put_write,
-	.finish = put_finish,
-	.free = put_free,
-};
 
 struct stream *
 s3_put(struct store *store, const char *key, const struct store_attrs *attrs,
     struct fail *f)
 {
-	struct s3_put *p = calloc(1, sizeof *p);
+	static const struct put_ops ops = { .size = sizeof(struct s3_put),
+		.parts_max = S3_PARTS_MAX,
+		.begin = begin,
+		.sum = sum,
+		.part = s3_put_part,
+		.finish = finish,
+		.free = forget };
+	struct put *put = put_new(&ops, store, key, attrs, f);
 
-	if (p == NULL) {
-		(void)fail_set(f, FAIL_INTERNAL, key, "out of memory");
+	if (put == NULL)
 		return NULL;
-	}
-	p->stream.ops = &put_ops;
-	p->s3 = (struct s3 *)store;
-	p->kind = attrs->kind;
-	(void)snprintf(p->key, sizeof p->key, "%s", key);
-	if (attrs->set_aside != NULL)
-		(void)snprintf(
-		    p->aside, sizeof p->aside, "%s", attrs->set_aside);
-	if (s3_put_next_body(p, f) == 0)
-		return &p->stream;
-	put_free(&p->stream);
-	return NULL;
+	((struct s3_put *)put)->s3 = (struct s3 *)store;
+	return &put->stream;
 }

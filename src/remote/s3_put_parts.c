@@ -30,7 +30,7 @@ take_leaf(void *arg, const char *path, const char *text)
 
 /* One element of a successful answer.  0; 1: it is not there. */
 static int
-find_leaf(struct s3_call *c, const struct http_answer *a, struct leaf *leaf,
+find_leaf(struct call *c, const struct http_answer *a, struct leaf *leaf,
     struct fail *f)
 {
 	leaf->out[0] = '\0';
@@ -51,7 +51,7 @@ find_leaf(struct s3_call *c, const struct http_answer *a, struct leaf *leaf,
 }
 
 static int
-check_upload(struct s3_call *c, const struct http_answer *a, struct fail *f)
+check_upload(struct call *c, const struct http_answer *a, struct fail *f)
 {
 	char id[512];
 	struct leaf leaf = { "InitiateMultipartUploadResult/UploadId", id,
@@ -61,7 +61,7 @@ check_upload(struct s3_call *c, const struct http_answer *a, struct fail *f)
 }
 
 static int
-check_complete(struct s3_call *c, const struct http_answer *a, struct fail *f)
+check_complete(struct call *c, const struct http_answer *a, struct fail *f)
 {
 	char etag[S3_ETAG_MAX];
 	struct leaf leaf = { "CompleteMultipartUploadResult/ETag", etag,
@@ -71,7 +71,7 @@ check_complete(struct s3_call *c, const struct http_answer *a, struct fail *f)
 }
 
 static int
-check_copy(struct s3_call *c, const struct http_answer *a, struct fail *f)
+check_copy(struct call *c, const struct http_answer *a, struct fail *f)
 {
 	char etag[S3_ETAG_MAX];
 	struct leaf leaf = { "CopyObjectResult/ETag", etag, sizeof etag };
@@ -80,54 +80,51 @@ check_copy(struct s3_call *c, const struct http_answer *a, struct fail *f)
 }
 
 static int
-check_part(struct s3_call *c, const struct http_answer *a, struct fail *f)
+check_part(struct call *c, const struct http_answer *a, struct fail *f)
 {
-	if (headers_get(&a->headers, "ETag") != NULL)
-		return 0;
-	(void)fail_set(f, FAIL_TRANSIENT, c->object,
-	    "the answer says success, but has no ETag");
-	return 1;
+	return headers_get(&a->headers, "ETag") != NULL
+	    ? 0
+	    : call_no_success(c, "it has no ETag", f);
 }
 
 int
 s3_put_copy(struct s3_put *p, struct fail *f)
 {
 	struct s3 *s = p->s3;
-	struct s3_call c = { .s3 = s,
+	struct call c = { .at = &s->at,
 		.method = "PUT",
-		.action = "s3:PutObject",
-		.key = p->aside,
+		.right = "s3:PutObject",
+		.key = p->put.aside,
 		.check = check_copy };
 	struct buf source = { 0 };
 	int rc = -1;
 
 	if (uri_encode(&source, "/", true) == 0 &&
-	    uri_encode(&source, s->bucket, true) == 0 &&
+	    uri_encode(&source, s->at.name, true) == 0 &&
 	    uri_encode(&source, "/", true) == 0 &&
-	    uri_encode(&source, s->prefix, true) == 0 &&
-	    uri_encode(&source, p->key, true) == 0 &&
+	    call_add_key(&s->at, p->put.key, true, &source) == 0 &&
 	    buf_append_u8(&source, 0) == 0) {
 		headers_add(&c.headers, "x-amz-copy-source", "%s",
 		    (const char *)source.data);
-		rc = s3_call(&c, f);
+		rc = call_run(&c, f);
 		if (rc == 1)
 			rc = fail_set(f, FAIL_TRANSIENT, c.object,
 			    "what it is a copy of is gone");
 	} else {
-		(void)fail_set(f, FAIL_INTERNAL, p->key, "out of memory");
+		(void)fail_set(f, FAIL_INTERNAL, p->put.key, "out of memory");
 	}
 	buf_clear(&source);
-	s3_call_clear(&c);
+	call_clear(&c);
 	return rc;
 }
 
 static int
 begin_upload(struct s3_put *p, struct fail *f)
 {
-	struct s3_call c = { .s3 = p->s3,
+	struct call c = { .at = p->put.at,
 		.method = "POST",
-		.action = "s3:PutObject",
-		.key = p->key,
+		.right = "s3:PutObject",
+		.key = p->put.key,
 		.query = "uploads=",
 		.check = check_upload };
 	char id[512] = "";
@@ -138,9 +135,9 @@ begin_upload(struct s3_put *p, struct fail *f)
 
 	p->etag = calloc(S3_PARTS_MAX, sizeof *p->etag);
 	if (p->etag == NULL)
-		return fail_set(f, FAIL_INTERNAL, p->key, "out of memory");
+		return fail_set(f, FAIL_INTERNAL, p->put.key, "out of memory");
 	s3_put_attributes(p, &c.headers);
-	rc = s3_call(&c, f);
+	rc = call_run(&c, f);
 	if (rc == 0)
 		rc = find_leaf(&c, &c.answer, &leaf, f);
 	if (rc == 0 && uri_encode(&encoded, id, false) == 0 &&
@@ -151,43 +148,40 @@ begin_upload(struct s3_put *p, struct fail *f)
 		rc = fail_set(
 		    f, FAIL_TRANSIENT, c.object, "no upload could be begun");
 	buf_clear(&encoded);
-	s3_call_clear(&c);
+	call_clear(&c);
 	return rc;
 }
 
 int
-s3_put_part(struct s3_put *p, struct fail *f)
+s3_put_part(struct put *put, struct fail *f)
 {
-	char query[sizeof p->upload + 64];
-	struct s3_call c = { .s3 = p->s3,
+	struct s3_put *p = (struct s3_put *)put;
+	char query[sizeof p->upload + 64], hash[SHA256_TEXT];
+	struct call c = { .at = put->at,
 		.method = "PUT",
-		.action = "s3:PutObject",
-		.key = p->key,
+		.right = "s3:PutObject",
+		.key = put->key,
 		.query = query,
-		.spool = p->body,
+		.spool = put->body,
+		.hash = hash,
 		.check = check_part };
 	int rc;
 
 	if (p->upload[0] == '\0' && begin_upload(p, f) != 0)
 		return -1;
-	if (p->n_parts == S3_PARTS_MAX) {
-		(void)fail_set(
-		    f, FAIL_CONFIG, p->key, "more than %d parts", S3_PARTS_MAX);
-		return fail_hint(f, "set a larger part_size");
-	}
 	(void)snprintf(query, sizeof query, "partNumber=%u&uploadId=%s",
-	    p->n_parts + 1, p->upload);
-	sha256_text(p->sum, c.hash);
+	    put->n_parts + 1, p->upload);
+	sha256_text(p->sum, hash);
 	s3_add_sse_customer(p->s3, &c.headers);
-	rc = s3_call(&c, f);
+	rc = call_run(&c, f);
 	if (rc == 0)
-		(void)snprintf(p->etag[p->n_parts++], S3_ETAG_MAX, "%s",
+		(void)snprintf(p->etag[put->n_parts], S3_ETAG_MAX, "%s",
 		    headers_get(&c.answer.headers, "ETag"));
 	else if (rc == 1)
 		rc = fail_set(f, FAIL_TRANSIENT, c.object,
 		    "its upload is gone: somebody removed it");
-	s3_call_clear(&c);
-	return rc == 0 ? s3_put_next_body(p, f) : -1;
+	call_clear(&c);
+	return rc;
 }
 
 static int
@@ -197,7 +191,7 @@ list_parts(const struct s3_put *p, struct buf *b)
 	static const char end[] = "</CompleteMultipartUpload>";
 	int rc = buf_append(b, begin, sizeof begin - 1);
 
-	for (unsigned i = 0; i < p->n_parts && rc == 0; i++) {
+	for (unsigned i = 0; i < p->put.n_parts && rc == 0; i++) {
 		char *text;
 		int len = asprintf(&text,
 		    "<Part><PartNumber>%u</PartNumber>"
@@ -220,13 +214,13 @@ static int
 check_size(struct s3_put *p, struct fail *f)
 {
 	struct store_info info;
-	int rc = s3_stat(&p->s3->store, p->key, &info, f);
+	int rc = s3_stat(&p->put.at->store, p->put.key, &info, f);
 
-	if (rc == 0 && info.size == p->len)
+	if (rc == 0 && info.size == p->put.len)
 		return 0;
 	if (rc < 0)
 		return -1;
-	(void)fail_set(f, FAIL_TRANSIENT, p->key, "put in parts, but it %s",
+	(void)fail_set(f, FAIL_TRANSIENT, p->put.key, "put in parts, but it %s",
 	    rc == 1 ? "is not there" : "has another size");
 	return -1;
 }
@@ -235,24 +229,24 @@ int
 s3_put_complete(struct s3_put *p, struct fail *f)
 {
 	char query[sizeof p->upload + 64];
-	struct s3_call c = { .s3 = p->s3,
+	struct call c = { .at = p->put.at,
 		.method = "POST",
-		.action = "s3:PutObject",
-		.key = p->key,
+		.right = "s3:PutObject",
+		.key = p->put.key,
 		.query = query,
 		.check = check_complete };
 	struct buf body = { 0 };
-	bool replaces = p->aside[0] != '\0';
-	int rc = spool_len(p->body) > 0 ? s3_put_part(p, f) : 0;
+	bool replaces = p->put.aside[0] != '\0';
+	int rc = spool_len(p->put.body) > 0 ? put_part(&p->put, f) : 0;
 
 	/* Not every service looks at the condition of this request. */
 	if (rc == 0)
-		rc = replaces ? 1 : s3_exists(p->s3, p->key, f);
+		rc = replaces ? 1 : s3_exists(p->s3, p->put.key, f);
 	if (rc <= 0)
 		return rc == 0 ? 1 : -1;
 	if (list_parts(p, &body) != 0) {
 		buf_clear(&body);
-		return fail_set(f, FAIL_INTERNAL, p->key, "out of memory");
+		return fail_set(f, FAIL_INTERNAL, p->put.key, "out of memory");
 	}
 	(void)snprintf(query, sizeof query, "uploadId=%s", p->upload);
 	c.body = body.data;
@@ -260,11 +254,10 @@ s3_put_complete(struct s3_put *p, struct fail *f)
 	headers_add(&c.headers, "Content-Type", "application/xml");
 	if (!p->s3->single_writer && !replaces)
 		headers_add(&c.headers, "If-None-Match", "*");
-	rc = s3_call(&c, f);
+	rc = call_run(&c, f);
 	/* Gone, or there: an earlier try may have been a success. */
-	if (rc == 1 && c.tries == 1 && !c.answer.resent &&
-	    c.answer.status == 412) {
-		s3_call_clear(&c);
+	if (rc == 1 && !call_was_repeated(&c) && c.answer.status == 412) {
+		call_clear(&c);
 		buf_clear(&body);
 		return 1;
 	}
@@ -274,7 +267,7 @@ s3_put_complete(struct s3_put *p, struct fail *f)
 		p->upload[0] = '\0';
 		rc = s3_put_check_lock(p, f);
 	}
-	s3_call_clear(&c);
+	call_clear(&c);
 	buf_clear(&body);
 	return rc;
 }
@@ -283,18 +276,18 @@ void
 s3_put_abort(struct s3_put *p)
 {
 	char query[sizeof p->upload + 64];
-	struct s3_call c = { .s3 = p->s3,
+	struct call c = { .at = p->put.at,
 		.method = "DELETE",
-		.action = "s3:AbortMultipartUpload",
+		.right = "s3:AbortMultipartUpload",
 		.once = true,
-		.key = p->key,
+		.key = p->put.key,
 		.query = query };
 	struct fail ignored;
 
 	if (p->upload[0] == '\0')
 		return;
 	(void)snprintf(query, sizeof query, "uploadId=%s", p->upload);
-	(void)s3_call(&c, &ignored);
-	s3_call_clear(&c);
+	(void)call_run(&c, &ignored);
+	call_clear(&c);
 	p->upload[0] = '\0';
 }

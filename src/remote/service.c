@@ -2,7 +2,9 @@
 /* Options and URLs of stores: see service.h. */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
+#include "probe.h"
 #include "service.h"
 #include "sum.h"
 #include "units.h"
@@ -32,31 +34,8 @@ service_option(const struct store_args *args, const char *option, char *out,
 	    args, option, store_option(args, option, ""), out, cap, f);
 }
 
-uint64_t
-service_bytes(
-    const struct store_args *args, const char *option, const char *def)
-{
-	const char *why;
-	uint64_t v = 0;
-
-	(void)units_parse(
-	    store_option(args, option, def), UNITS_BYTES, &v, &why);
-	return v;
-}
-
-int64_t
-service_ms(const struct store_args *args, const char *option, const char *def)
-{
-	const char *why;
-	uint64_t v = 0;
-
-	(void)units_parse(store_option(args, option, def), UNITS_MS, &v, &why);
-	return (int64_t)v;
-}
-
 int
-service_place(
-    const struct store_args *args, struct service_place *place, struct fail *f)
+service_place(const struct store_args *args, struct service *at, struct fail *f)
 {
 	static const char letters[] =
 	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -68,16 +47,42 @@ service_place(
 
 	while (prefix_len > 0 && prefix[prefix_len - 1] == '/')
 		prefix_len--;
-	if (len < 3 || len >= sizeof place->name ||
-	    strspn(name, letters) < len ||
-	    prefix_len + 2 > sizeof place->prefix)
+	if (len < 3 || len >= sizeof at->name || strspn(name, letters) < len ||
+	    prefix_len + 2 > sizeof at->prefix)
 		return fail_set(
 		    f, FAIL_CONFIG, args->url, "not the address of a bucket");
-	(void)snprintf(place->name, sizeof place->name, "%.*s", (int)len, name);
+	(void)snprintf(at->name, sizeof at->name, "%.*s", (int)len, name);
 	if (prefix_len > 0)
-		(void)snprintf(place->prefix, sizeof place->prefix, "%.*s/",
+		(void)snprintf(at->prefix, sizeof at->prefix, "%.*s/",
 		    (int)prefix_len, prefix);
 	return 0;
+}
+
+int
+service_options(
+    const struct store_args *args, struct service *at, struct fail *f)
+{
+	const char *lock = store_option(args, "lock-mode", "none");
+	const char *dir = args->spool_dir != NULL ? args->spool_dir : "";
+	uint64_t part = 0, lock_ms = 0;
+	const char *why;
+
+	(void)units_parse(
+	    store_option(args, "part-size", "16MiB"), UNITS_BYTES, &part, &why);
+	(void)units_parse(
+	    store_option(args, "lock-for", "7d"), UNITS_MS, &lock_ms, &why);
+	at->part_size = (size_t)part;
+	at->lock_ms = (int64_t)lock_ms;
+	if (strcmp(lock, "none") != 0)
+		(void)snprintf(at->lock_mode, sizeof at->lock_mode, "%s", lock);
+	if (service_option(args, "storage-class", at->storage_class,
+	        sizeof at->storage_class, f) != 0 ||
+	    service_option(args, "wal-storage-class", at->wal_storage_class,
+	        sizeof at->wal_storage_class, f) != 0 ||
+	    service_copy(args, "spool-dir", dir, at->spool_dir,
+	        sizeof at->spool_dir, f) != 0)
+		return -1;
+	return http_options_read(args, &at->options, f);
 }
 
 int
@@ -114,4 +119,36 @@ service_id(const struct store_args *args, const char *service)
 		sum64(service, strlen(service)) };
 
 	return sum64(two, sizeof two);
+}
+
+const char *
+service_lock_word(const struct service *at)
+{
+	return strcmp(at->lock_mode, "COMPLIANCE") == 0 ? "Locked" : "Unlocked";
+}
+
+void
+service_lock_end(const struct service *at, bool iso, char out[SERVICE_TIME_MAX])
+{
+	time_t end = time(NULL) + (time_t)(at->lock_ms / 1000);
+	struct tm tm;
+
+	(void)gmtime_r(&end, &tm);
+	out[0] = '\0';
+	(void)strftime(out, SERVICE_TIME_MAX,
+	    iso ? "%Y-%m-%dT%H:%M:%SZ" : "%a, %d %b %Y %H:%M:%S GMT", &tm);
+}
+
+int
+service_probe(struct store *store, const char *condition, struct fail *f)
+{
+	int rc = probe_twice(store, f);
+
+	if (rc <= 0)
+		return rc;
+	(void)fail_set(f, FAIL_CONFIG, store->url,
+	    "the service overwrites an object that was to be made only if "
+	    "there is none (it ignores %s)",
+	    condition);
+	return 1;
 }

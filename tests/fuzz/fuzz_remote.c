@@ -26,7 +26,7 @@ static void
 check_xml(const uint8_t *data, size_t size)
 {
 	struct buf body = { 0 };
-	struct s3_error e;
+	struct call_error e;
 	struct fail f = { 0 };
 	size_t n = 0;
 
