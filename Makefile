@@ -151,6 +151,12 @@ FUZZED	= $(filter-out src/cmd/% src/pg/conn%.c src/archive/basebackup%.c,$(SOURC
 $(BUILD)/fuzz/fuzz_remote: FUZZ_MORE = $(wildcard src/remote/*.c) $(LIBS_http)
 $(BUILD)/fuzz/fuzz_remote: $(wildcard src/remote/*.c)
 
+# A server of SFTP is played, so that there is no SSH to it.
+SFTP_FUZZED = $(filter-out src/sftp/tunnel% src/sftp/module_sftp.c,$(wildcard src/sftp/*.c)) \
+	      src/remote/retry.c
+$(BUILD)/fuzz/fuzz_sftp: FUZZ_MORE = $(SFTP_FUZZED)
+$(BUILD)/fuzz/fuzz_sftp: $(SFTP_FUZZED)
+
 $(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZED) Makefile
 	@mkdir -p $(@D)
 	@echo "  CC $<"

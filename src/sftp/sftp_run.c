@@ -19,6 +19,7 @@ connect_once(
 {
 	const char *why = s->wire != NULL ? wire_broken(s->wire) : NULL;
 	struct tunnel *t;
+	struct deadline hello = deadline_in(s->options.connect_ms);
 	bool heals;
 
 	if (s->wire != NULL && why == NULL)
@@ -31,7 +32,12 @@ connect_once(
 	t = tunnel_open(&s->options, end, &heals, f);
 	if (t == NULL)
 		return heals ? SFTP_AGAIN : -1;
-	s->wire = wire_open(t, deadline_in(s->options.connect_ms), &heals, f);
+	s->wire = wire_open(t,
+	    s->options.deadline.at_ms != 0 &&
+	            s->options.deadline.at_ms < hello.at_ms
+	        ? s->options.deadline
+	        : hello,
+	    &heals, f);
 	if (s->wire == NULL) {
 		(void)snprintf(
 		    f->object, sizeof f->object, "%.250s", s->store.url);

@@ -12,14 +12,17 @@
 /* No answer is larger; WIRE_CHUNK of data, or what OpenSSH lists at once. */
 #define ANSWER_MAX ((size_t)1024 * 1024)
 
+/* Of 2 * WIRE_CHUNK, at a time. */
+#define READS_MAX 64
+
 /* As much is kept for a server that does not take it. */
 #define OUT_MAX ((size_t)1024 * 1024)
 
 struct wire {
 	struct tunnel *tunnel;
-	struct wire_call *calls; /* under way */
-	uint32_t last_id;
-	struct buf out, in; /* on its way, and not yet whole */
+	struct wire_call *calls;    /* under way */
+	uint32_t last_id, answered; /* requests made; answers to them */
+	struct buf out, in;         /* on its way, and not yet whole */
 	size_t out_at;
 	bool lost;
 	char why[256];
@@ -102,8 +105,13 @@ take_message(struct wire *w, const uint8_t *p, size_t len)
 	size_t head = version ? 1 : 5;
 	struct wire_call *c;
 
-	if (len < head) {
+	if (len < head || (version && w->last_id > 0)) {
 		break_off(w, "the server's answer is not SFTP");
+		return;
+	}
+	/* There is one for each request, or they would have no end. */
+	if (!version && w->answered++ == w->last_id) {
+		break_off(w, "the server answers what nobody has asked for");
 		return;
 	}
 	c = find_call(w, version ? 0 : get_u32(p + 1));
@@ -162,13 +170,14 @@ move_out(struct wire *w)
 	return moved;
 }
 
+/* Not for ever: whoever waits looks at the time between. */
 static bool
 move_in(struct wire *w)
 {
 	bool moved = false;
 	ssize_t n;
 
-	while (!w->lost) {
+	for (int i = 0; i < READS_MAX && !w->lost; i++) {
 		if (buf_reserve(&w->in, w->in.len + 2 * WIRE_CHUNK) != 0) {
 			break_off(w, "out of memory");
 			break;
@@ -288,15 +297,19 @@ wire_wait(struct wire_call *call, int64_t stall_ms, struct deadline end)
 
 	while (!call->done) {
 		int64_t left = deadline_left(stall);
-		int64_t all = end.at_ms == 0 ? left : deadline_left(end);
+		int64_t all = end.at_ms == 0 ? INT64_MAX : deadline_left(end);
+		bool moved = pump(w, left < all ? left : all);
 
-		if (pump(w, left < all ? left : all)) {
-			stall = deadline_in(stall_ms);
-		} else if (!call->done && all == 0) {
+		if (call->done)
+			break;
+		/* Whatever it goes on with. */
+		if (all == 0) {
 			break_off(w,
 			    "no answer until the run's time was over (option "
 			    "timeout)");
-		} else if (!call->done && left == 0) {
+		} else if (moved) {
+			stall = deadline_in(stall_ms);
+		} else if (left == 0) {
 			(void)snprintf(why, sizeof why, "no answer for %lld ms",
 			    (long long)stall_ms);
 			break_off(w, why);
@@ -312,44 +325,6 @@ wire_done(struct wire_call *call)
 		finish_call(call->wire, call, true);
 	buf_clear(&call->answer);
 	call->at = 0;
-}
-
-uint32_t
-wire_u32(struct wire_call *call)
-{
-	uint32_t v = 0;
-
-	if (call->at + 4 <= call->answer.len)
-		v = get_u32(call->answer.data + call->at);
-	call->at += 4;
-	return v;
-}
-
-uint64_t
-wire_u64(struct wire_call *call)
-{
-	uint64_t high = wire_u32(call);
-
-	return high << 32 | wire_u32(call);
-}
-
-const void *
-wire_bytes(struct wire_call *call, size_t *len)
-{
-	size_t n = wire_u32(call), at = call->at;
-
-	*len = 0;
-	call->at += n;
-	if (call->at > call->answer.len || call->at < at)
-		return "";
-	*len = n;
-	return n > 0 ? (const void *)(call->answer.data + at) : "";
-}
-
-bool
-wire_is_whole(const struct wire_call *call)
-{
-	return call->at <= call->answer.len;
 }
 
 static bool
