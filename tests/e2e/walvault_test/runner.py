@@ -398,7 +398,9 @@ def parse_arguments(arguments):
     parser.add_argument("files", nargs="*", type=Path, help="only these programs and test modules")
     parser.add_argument("--only", metavar="TEXT", default="", help="only tests so named")
     parser.add_argument("--unit-dir", metavar="DIR", help="where check_* are (BUILD/tests)")
-    parser.add_argument("--jobs", type=int, default=2, help="how many tests at a time (2)")
+    # Most tests wait as long as they compute: for disks, servers, time-outs.
+    jobs = (os.cpu_count() or 2) + 2
+    parser.add_argument("--jobs", type=int, default=jobs, help=f"how many tests at once ({jobs})")
     parser.add_argument("--list", action="store_true", help="print the names and run nothing")
     return parser.parse_args(arguments)
 
