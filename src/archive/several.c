@@ -1,116 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Several stores side by side: see several.h. */
-#include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "several.h"
-#include "thread.h"
+#include "several_round.h"
 #include "units.h"
-
-struct slot {
-	struct round *round;
-	struct repository *repo;
-	bool started, done;
-	int64_t begin_ms;
-	int rc;
-	struct fail fail;
-};
-
-/* Lives until the last of its threads is done, and the caller. */
-struct round {
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	size_t users;
-	struct several_task task;
-	struct slot slot[STORES_MAX];
-};
-
-static struct round *
-round_new(const struct several_task *t)
-{
-	struct round *r = calloc(1, sizeof *r);
-	pthread_condattr_t attr;
-
-	if (r == NULL)
-		return NULL;
-	(void)pthread_condattr_init(&attr);
-	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	(void)pthread_mutex_init(&r->lock, NULL);
-	(void)pthread_cond_init(&r->changed, &attr);
-	(void)pthread_condattr_destroy(&attr);
-	r->users = 1;
-	r->task = *t;
-	return r;
-}
-
-/* Unlocks it, and frees it behind the last user. */
-static void
-round_leave(struct round *r)
-{
-	bool last = --r->users == 0;
-
-	(void)pthread_mutex_unlock(&r->lock);
-	if (!last)
-		return;
-	(void)pthread_mutex_destroy(&r->lock);
-	(void)pthread_cond_destroy(&r->changed);
-	if (r->task.free_arg != NULL)
-		r->task.free_arg(r->task.arg);
-	free(r);
-}
-
-static void *
-run_slot(void *arg)
-{
-	struct slot *slot = arg;
-	struct round *r = slot->round;
-	struct fail f = { .kind = FAIL_NONE };
-	int rc = r->task.run(r->task.arg, slot->repo, &f);
-
-	(void)pthread_mutex_lock(&r->lock);
-	slot->rc = rc;
-	slot->fail = f;
-	slot->done = true;
-	(void)pthread_cond_signal(&r->changed);
-	round_leave(r);
-	return NULL;
-}
-
-/* The round is locked. */
-static void
-start(struct several *s, struct round *r, size_t i)
-{
-	struct slot *slot = &r->slot[i];
-	pthread_t thread;
-	int rc;
-
-	slot->round = r;
-	slot->repo = &s->repos[i];
-	slot->started = true;
-	slot->begin_ms = clock_monotonic_ms();
-	r->users++;
-	rc = thread_start(&thread, run_slot, slot);
-	if (rc == 0) {
-		(void)pthread_detach(thread);
-		return;
-	}
-	r->users--;
-	slot->done = true;
-	slot->rc = fail_set(&slot->fail, FAIL_INTERNAL, s->repos[i].store->url,
-	    "cannot start a thread: %s", strerror(rc));
-}
-
-/* Wait for a thread's answer until then. */
-static void
-wait_until(struct round *r, int64_t at_ms)
-{
-	struct timespec ts = { .tv_sec = at_ms / 1000,
-		.tv_nsec = at_ms % 1000 * 1000000 };
-
-	(void)pthread_cond_timedwait(&r->changed, &r->lock, &ts);
-}
 
 static int64_t
 sooner(int64_t a, int64_t b)
@@ -146,7 +39,7 @@ start_all(struct several *s, struct round *r, bool all)
 	for (size_t i = 0; i < s->n; i++)
 		if (!r->slot[i].started && !s->store[i].busy &&
 		    (all || !behind_is_down(&s->store[i].behind, now)))
-			start(s, r, i);
+			round_start(r, i, &s->repos[i]);
 }
 
 static void
@@ -281,7 +174,7 @@ several_do(struct several *s, const struct several_task *t)
 			break;
 		if (c.ok < s->required && c.unasked > 0)
 			until = patience;
-		wait_until(r, sooner(until, sooner(enough, end)));
+		round_wait(r, sooner(until, sooner(enough, end)));
 	}
 	take_words(s, r, clock_monotonic_ms() >= end);
 	round_leave(r);
@@ -357,13 +250,13 @@ several_ask(struct several *s, const struct several_task *t, struct fail *f)
 		if (c.ok > 0)
 			break;
 		if (next < s->n && (c.running == 0 || now >= patience)) {
-			start(s, r, next);
+			round_start(r, next, &s->repos[next]);
 			patience = now + s->grace_ms;
 			continue;
 		}
 		if (c.running == 0 || now >= end)
 			break;
-		wait_until(r, next < s->n ? sooner(patience, end) : end);
+		round_wait(r, next < s->n ? sooner(patience, end) : end);
 	}
 	take_words(s, r, clock_monotonic_ms() >= end);
 	round_leave(r);
