@@ -29,7 +29,11 @@ struct basebackup_args {
 	size_t n_repos;
 	const struct store_args *stores; /* to open them once more */
 	size_t required;                 /* so many must have it at the end */
-	int64_t max_lag_ms;              /* mirror.h */
+	/*
+	 * So long one store may keep the others waiting: mirror.h and
+	 * basebackup_step.h.
+	 */
+	int64_t max_lag_ms;
 	const char *pgdata;
 	const char *conninfo, *state_dir, *spool_dir; /* or NULL */
 	const char *label;                            /* or NULL */
@@ -66,6 +70,12 @@ struct basebackup_result {
 		bool complete;
 	} * stores;
 	size_t n_stores;
+	/*
+	 * A thread hangs in a store and cannot be ended: neither stores nor
+	 * repositories nor what they were made from may be freed, and the
+	 * process ends without looking back.
+	 */
+	bool left_behind;
 };
 
 /*

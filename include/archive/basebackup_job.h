@@ -10,6 +10,7 @@
 #include "copy.h"
 #include "label.h"
 #include "mirror.h"
+#include "several.h"
 #include "timeline.h"
 
 struct basebackup {
@@ -39,6 +40,10 @@ struct basebackup {
 	enum basebackup_phase phase;
 	int64_t alive_ms; /* when the session was last asked */
 	bool started;     /* pg_backup_start, and no pg_backup_stop yet */
+	/* Stores that others have found down, until they answer. */
+	bool down[STORES_MAX];
+	size_t n_proven;  /* stores that have WAL of the server */
+	bool left_behind; /* a thread has not come back from a store */
 };
 
 /*
@@ -47,17 +52,8 @@ struct basebackup {
  */
 int basebackup_tick(struct basebackup *b, struct fail *f);
 
-/* Open the repositories.  0 or -1. */
+/* Open the repositories that answer.  0 or -1. */
 int basebackup_open(struct basebackup *b, struct fail *f);
-
-/*
- * Do something to each repository that is in; one where it fails is left out.
- * 0; -1 if too few remain.
- */
-typedef int
-basebackup_each_fn(struct basebackup *b, struct repository *r, struct fail *f);
-int
-basebackup_each(struct basebackup *b, basebackup_each_fn *fn, struct fail *f);
 
 /* Everything that can be known to be wrong before anything is done; opens the
  * session.  0 or -1. */
@@ -66,8 +62,18 @@ int basebackup_check(struct basebackup *b, struct fail *f);
 /* No other backup of this cluster runs on this host.  0 or -1. */
 int basebackup_lock(struct basebackup *b, struct fail *f);
 
-/* Is there room for what is listed?  0 or -1. */
+/*
+ * Each of these asks all stores (basebackup_step.h): are other backups being
+ * made; write the note b->begin; is there room for what is listed; is the
+ * backup not being deleted.  0 or -1.
+ */
+int basebackup_look_at_others(struct basebackup *b, struct fail *f);
+int basebackup_put_begin(struct basebackup *b, struct fail *f);
 int basebackup_check_space(struct basebackup *b, struct fail *f);
+int basebackup_check_kept(struct basebackup *b, struct fail *f);
+
+/* Those that have it get their index renewed (heads.h). */
+void basebackup_renew_heads(struct basebackup *b);
 
 /* Wait until the server is seen to archive.  0 or -1. */
 int basebackup_prove_archiving(struct basebackup *b, struct fail *f);

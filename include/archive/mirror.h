@@ -23,9 +23,10 @@ struct mirror_args {
 	size_t required; /* so many must remain; 1 .. n */
 	/*
 	 * How long one of them may hold up a thread's work, in all, while the
-	 * others could go on.  Where it cannot be left out it is waited for.
+	 * others could go on.  Where it cannot be left out it is waited for, as
+	 * long as it takes something at least every stuck_ms.
 	 */
-	int64_t patience_ms;
+	int64_t patience_ms, stuck_ms;
 };
 
 /* What args points to must live as long.  NULL: no memory. */
@@ -38,6 +39,9 @@ bool mirror_has(struct mirror *m, size_t i);
 
 /* Are there more than must remain? */
 bool mirror_can_spare(struct mirror *m);
+
+/* Has a put left a thread behind, that hangs in a store? */
+bool mirror_left_behind(struct mirror *m);
 
 /*
  * Leave store i out because of why, which is logged.  0; -1 if too few would

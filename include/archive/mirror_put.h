@@ -22,12 +22,15 @@ enum mirror_state { LANE_NONE, LANE_RUNS, LANE_ENDED };
 
 struct mirror_lane {
 	struct mirror_put *put;
+	struct store *store;
 	struct stream *out;
 	enum mirror_state state;
 	uint64_t taken;       /* chunks */
 	bool busy;            /* in a call, with the chunk's bytes */
 	bool stop;            /* asked to end */
 	bool late;            /* held the writer up when it last looked */
+	uint64_t seen;        /* taken, when it last took something */
+	int64_t seen_ms;      /* ... which was then */
 	int rc;               /* of finish, or -1 */
 	uint8_t *held;        /* a chunk that a call keeps; NULL: none */
 	struct store *orphan; /* its store, if it was left behind */
@@ -45,12 +48,37 @@ struct mirror_put {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	size_t users; /* lanes that run, and the writer */
+	char key[STORE_KEY_MAX];
+	struct store_attrs attrs;
 	struct mirror_chunk ring[MIRROR_SLOTS];
 	uint64_t written; /* chunks */
 	bool end;         /* nothing more will come */
 	size_t n;
 	struct mirror_lane lanes[];
 };
+
+/* What mirror_open gives. */
+struct mirror_store {
+	struct store store;
+	struct mirror *mirror;
+	struct store **stores;
+	size_t n;
+	int64_t *held_ms; /* how long each has held this thread up */
+	bool *told;       /* that it does, and is waited for */
+	bool *behind;     /* its store is that of a lane left behind */
+};
+
+/* -- the writer's side (mirror_wait.c), under the lock -- */
+
+/* Does the writer still count on a lane? */
+bool mirror_counts(struct mirror_put *p, size_t i);
+
+void mirror_wait_a_little(struct mirror_put *p);
+
+/* Wait until no lane holds the writer up.  0 or -1. */
+int mirror_wait_for_all(struct mirror_put *p, struct fail *f);
+
+/* -- the lanes' side -- */
 
 /* The thread of a lane (arg), which is one of the users of its put. */
 void *mirror_lane_run(void *arg);
@@ -59,6 +87,7 @@ void *mirror_lane_run(void *arg);
 void mirror_unuse(struct mirror_put *p);
 
 const struct mirror_args *mirror_args_of(const struct mirror *m);
+void mirror_leave_behind(struct mirror *m);
 
 /*
  * A store that puts into these (NULL: left out already), which it owns from

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "basebackup_job.h"
-#include "heads.h"
 #include "log.h"
 #include "sum.h"
 #include "units.h"
@@ -42,12 +41,6 @@ enter(struct basebackup *b, enum basebackup_phase phase, struct fail *f)
 }
 
 static int
-put_begin(struct basebackup *b, struct repository *r, struct fail *f)
-{
-	return backup_write_begin(r, &b->begin, f) == 0 ? 0 : -1;
-}
-
-static int
 write_begin(struct basebackup *b, struct fail *f)
 {
 	struct backup_begin *begin = &b->begin;
@@ -62,7 +55,7 @@ write_begin(struct basebackup *b, struct fail *f)
 	(void)gethostname(begin->host, sizeof begin->host - 1);
 	(void)snprintf(
 	    b->head.s.host, sizeof b->head.s.host, "%s", begin->host);
-	return basebackup_each(b, put_begin, f);
+	return basebackup_put_begin(b, f);
 }
 
 static int
@@ -280,6 +273,7 @@ clear(struct basebackup *b)
 	copy_result_clear(&b->copied);
 	manifest_head_clear(&b->head);
 	store_free(b->repo.store);
+	b->left_behind |= b->mirror != NULL && mirror_left_behind(b->mirror);
 	mirror_free(b->mirror);
 	if (b->lock >= 0)
 		(void)close(b->lock);
@@ -306,18 +300,18 @@ basebackup_run(const struct basebackup_args *args,
 	b->result = out;
 	b->lock = b->data_lock = -1;
 	rc = run(b, f);
-	for (size_t i = 0; rc == 0 && i < out->n_stores; i++) {
+	if (rc == 0)
+		basebackup_renew_heads(b);
+	for (size_t i = 0; rc == 0 && i < out->n_stores; i++)
 		out->stores[i] = (struct basebackup_stored){
 			args->repos[i].store, mirror_has(b->mirror, i)
 		};
-		if (out->stores[i].complete)
-			heads_renew(&args->repos[i], false);
-	}
 	out->summary = b->head.s;
 	(void)snprintf(out->summary.id, sizeof out->summary.id, "%s", b->id);
 	out->packs = b->copied.n_packs;
 	out->ms = clock_monotonic_ms() - begin;
 	clear(b);
+	out->left_behind = b->left_behind;
 	free(b);
 	return rc;
 }

@@ -22,7 +22,6 @@
 #include "units.h"
 
 #define LOCK_POLL_MS 100
-#define RUNNING_US   (INT64_C(5) * 60 * 1000000)
 
 /* The data directory: readable, of a known version, of this repository. */
 static int
@@ -147,65 +146,6 @@ check_server(const struct basebackup *b, struct fail *f)
 }
 
 int
-basebackup_each(struct basebackup *b, basebackup_each_fn *fn, struct fail *f)
-{
-	const struct basebackup_args *a = b->args;
-
-	for (size_t i = 0; i < a->n_repos; i++)
-		if (mirror_has(b->mirror, i) && fn(b, &a->repos[i], f) != 0 &&
-		    mirror_drop(b->mirror, i, f, f) != 0)
-			return -1;
-	return 0;
-}
-
-/* All must be one repository: an object names the one it belongs to. */
-static int
-open_one(struct basebackup *b, struct repository *r, struct fail *f)
-{
-	struct identity id;
-
-	r->layout.sysid = b->control.sysid;
-	if (repository_open(r, f) != 0 || repository_require(r, &id, f) != 0)
-		return -1;
-	if (b->repo.id[0] == '\0') {
-		b->repo = *r;
-		b->identity = id;
-		return 0;
-	}
-	if (repository_copies(&b->repo, r, f) != 0)
-		return -1;
-	if (id.segsize == b->identity.segsize && id.major == b->identity.major)
-		return 0;
-	return fail_set(f, FAIL_CONFIG, r->store->url,
-	    "it knows the cluster as PostgreSQL %d with segments of %u bytes, "
-	    "store %s as %d with %u",
-	    id.major, id.segsize, b->repo.store->name, b->identity.major,
-	    b->identity.segsize);
-}
-
-int
-basebackup_open(struct basebackup *b, struct fail *f)
-{
-	const struct basebackup_args *a = b->args;
-	int rc = control_read(a->pgdata, &b->control, f);
-
-	if (rc == 1)
-		return fail_set(f, FAIL_CONFIG, a->pgdata,
-		    "no global/pg_control: not a data directory");
-	if (rc < 0)
-		return -1;
-	b->mirror = mirror_new(&(struct mirror_args){ .stores = a->stores,
-	    .n = a->n_repos,
-	    .required = a->required,
-	    .patience_ms = a->max_lag_ms });
-	if (b->mirror == NULL)
-		return fail_errno(f, "backup", "memory");
-	rc = basebackup_each(b, open_one, f);
-	b->repo.store = rc == 0 ? mirror_open(b->mirror, f) : NULL;
-	return b->repo.store != NULL ? 0 : -1;
-}
-
-int
 basebackup_check(struct basebackup *b, struct fail *f)
 {
 	const struct basebackup_args *a = b->args;
@@ -216,37 +156,6 @@ basebackup_check(struct basebackup *b, struct fail *f)
 	if (b->conn == NULL || conn_server(b->conn, &b->server, f) != 0)
 		return -1;
 	return check_server(b, f);
-}
-
-/*
- * Another host cannot be locked out, but it can be seen.  The last backup
- * tells how well this cluster compresses.
- */
-static int
-look_at_others(struct basebackup *b, struct repository *r, struct fail *f)
-{
-	struct backup_list all;
-	char host[128] = "";
-
-	if (backup_list_load(r, &all, f) != 0)
-		return -1;
-	(void)gethostname(host, sizeof host - 1);
-	for (size_t i = 0; i < all.n; i++) {
-		const struct backup *x = &all.list[i];
-
-		if (x->state == BACKUP_COMPLETE) {
-			b->last_bytes = x->info.bytes;
-			b->last_stored = x->info.stored;
-		}
-		if (x->state != BACKUP_UNFINISHED || !x->has_begin ||
-		    strcmp(x->begin.host, host) == 0 ||
-		    clock_now() - x->newest > RUNNING_US)
-			continue;
-		log_warning("backup: %s seems to be running on host %s", x->id,
-		    x->begin.host);
-	}
-	backup_list_clear(&all);
-	return 0;
 }
 
 /* 0 locked, 1 someone else has it, -1 with errno. */
@@ -346,36 +255,5 @@ basebackup_lock(struct basebackup *b, struct fail *f)
 
 	if (lock_state(b, d, f) != 0 || lock_data(b, d, f) != 0)
 		return -1;
-	return basebackup_each(b, look_at_others, f);
-}
-
-/* Without a backup to judge by: no cluster is known to shrink more. */
-#define SHRINK_MAX 50
-
-static int
-check_space(struct basebackup *b, struct repository *r, struct fail *f)
-{
-	struct store *s = r->store;
-	uint64_t room, need = b->list.bytes / SHRINK_MAX;
-	char has[UNITS_TEXT], wants[UNITS_TEXT];
-	int rc = store_space(s, &room, f);
-
-	if (rc != 0)
-		return rc < 0 ? -1 : 0;
-	if (b->last_bytes > 0)
-		need = (uint64_t)((double)b->list.bytes *
-		    (double)b->last_stored / (double)b->last_bytes);
-	if (room >= need)
-		return 0;
-	units_format_bytes(room, has);
-	units_format_bytes(need, wants);
-	(void)fail_set(f, FAIL_SPACE, s->url,
-	    "%s are free, this backup needs about %s", has, wants);
-	return fail_hint(f, "walvault expire deletes what no rule keeps");
-}
-
-int
-basebackup_check_space(struct basebackup *b, struct fail *f)
-{
-	return basebackup_each(b, check_space, f);
+	return basebackup_look_at_others(b, f);
 }

@@ -344,18 +344,6 @@ write_lines(struct basebackup *b, struct manifest_writer *w, struct fail *f)
 	    : rc;
 }
 
-/* Did someone delete it while it was finished? */
-static int
-check_kept(struct basebackup *b, struct repository *r, struct fail *f)
-{
-	int rc = backup_is_deleting(r, b->id, f);
-
-	if (rc == 1)
-		return fail_set(f, FAIL_REFUSED, b->id,
-		    "expire took it for broken off and is deleting it");
-	return rc;
-}
-
 int
 basebackup_publish(struct basebackup *b, struct fail *f)
 {
@@ -372,5 +360,5 @@ basebackup_publish(struct basebackup *b, struct fail *f)
 	else
 		rc = write_lines(b, w, f);
 	manifest_writer_free(w);
-	return rc == 0 ? basebackup_each(b, check_kept, f) : -1;
+	return rc == 0 ? basebackup_check_kept(b, f) : -1;
 }

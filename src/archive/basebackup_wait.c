@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Waiting for WAL: see basebackup_wait.h. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "basebackup_wait.h"
@@ -24,6 +25,129 @@ basebackup_segment_tli(
 			return t->ancestors[i].tli;
 	return t->tli;
 }
+
+struct basebackup_waiting *
+basebackup_waiting_new(const struct basebackup *b)
+{
+	const struct basebackup_args *a = b->args;
+	struct basebackup_waiting *all = calloc(1, sizeof *all);
+	struct basebackup_watch *watch = calloc(1, sizeof *watch);
+
+	if (all == NULL || watch == NULL) {
+		free(all);
+		free(watch);
+		return NULL;
+	}
+	(void)pthread_mutex_init(&watch->lock, NULL);
+	*all = (struct basebackup_waiting){ .first = a->repos,
+		.watch = watch,
+		.segsize = b->control.segsize,
+		.archive_wait_ms = a->archive_wait_ms,
+		.start_tli = b->head.s.start_tli,
+		.start_lsn = b->start_lsn,
+		.stop_lsn = b->head.s.stop_lsn,
+		.generation = b->identity.generation,
+		.compress_level = a->codec.level,
+		.pgdata = a->pgdata,
+		.spool_dir = a->spool_dir };
+	return all;
+}
+
+void
+basebackup_waiting_free(void *waiting)
+{
+	struct basebackup_waiting *all = waiting;
+
+	for (size_t i = 0; i < STORES_MAX; i++)
+		timeline_clear(&all->watch->seen[i].line);
+	(void)pthread_mutex_destroy(&all->watch->lock);
+	free(all->watch);
+	timeline_clear(&all->line);
+	free(all);
+}
+
+/* -- a store's thread -- */
+
+void
+basebackup_wait_begin(struct basebackup_wait *w,
+    const struct basebackup_waiting *all, struct repository *r)
+{
+	*w = (struct basebackup_wait){ .all = all,
+		.watch = all->watch,
+		.repo = r,
+		.i = (size_t)(r - all->first),
+		.deadline = deadline_in(all->archive_wait_ms) };
+}
+
+void
+basebackup_wait_alive(struct basebackup_wait *w)
+{
+	atomic_store(&w->watch->alive_ms[w->i], clock_monotonic_ms());
+}
+
+void
+basebackup_wait_passed(struct basebackup_wait *w)
+{
+	struct basebackup_seen *seen = &w->watch->seen[w->i];
+
+	basebackup_wait_alive(w);
+	(void)pthread_mutex_lock(&w->watch->lock);
+	seen->lacks_ms = 0;
+	seen->passed++;
+	(void)pthread_mutex_unlock(&w->watch->lock);
+	w->deadline = deadline_in(w->all->archive_wait_ms);
+}
+
+static int
+timed_out(int64_t wait_ms, const struct walname *name, struct fail *f)
+{
+	char text[UNITS_TEXT];
+
+	units_format((uint64_t)wait_ms, UNITS_MS, text);
+	return fail_set(f, FAIL_TRANSIENT, name->text,
+	    "it was not archived within %s (archive_wait)", text);
+}
+
+/* Under the lock.  0, or -1. */
+static int
+may_wait(struct basebackup_wait *w, const struct walname *name, struct fail *f)
+{
+	struct basebackup_seen *seen = &w->watch->seen[w->i];
+
+	if (deadline_left(w->deadline) == 0) {
+		seen->late = true;
+		return timed_out(w->all->archive_wait_ms, name, f);
+	}
+	if (seen->elsewhere[0] != '\0') {
+		(void)fail_set(f, FAIL_TRANSIENT, name->text,
+		    "store %s has it, store %s does not", seen->elsewhere,
+		    w->repo->store->name);
+		return fail_hint(f, "walvault sync copies what a store lacks");
+	}
+	if (seen->lacks_ms == 0)
+		seen->lacks_ms = clock_monotonic_ms();
+	seen->lacks = *name;
+	return 0;
+}
+
+int
+basebackup_wait_more(
+    struct basebackup_wait *w, const struct walname *name, struct fail *f)
+{
+	struct timespec pause = { .tv_nsec = POLL_MS * 1000000L };
+	int rc;
+
+	basebackup_wait_alive(w);
+	(void)pthread_mutex_lock(&w->watch->lock);
+	rc = may_wait(w, name, f);
+	(void)pthread_mutex_unlock(&w->watch->lock);
+	if (rc != 0)
+		return rc;
+	(void)nanosleep(&pause, NULL);
+	return atomic_load(&w->watch->over) ? 1 : 0;
+}
+
+/* -- the backup's own thread -- */
 
 /* Say what the server knows about why nothing comes. */
 static void
@@ -53,101 +177,102 @@ explain(struct basebackup *b, struct fail *f)
 	}
 }
 
-static int
-timed_out(struct basebackup_wait *w, const char *what, struct fail *f)
+int
+basebackup_wait_late(
+    struct basebackup *b, const struct walname *name, struct fail *f)
 {
-	char text[UNITS_TEXT];
-
-	units_format((uint64_t)w->b->args->archive_wait_ms, UNITS_MS, text);
-	(void)fail_set(f, FAIL_TRANSIENT, what,
-	    "it was not archived within %s (archive_wait)", text);
-	explain(w->b, f);
+	(void)timed_out(b->args->archive_wait_ms, name, f);
+	explain(b, f);
 	return -1;
 }
 
-static void
-remind(struct basebackup_wait *w, const char *what)
+void
+basebackup_wait_explain(
+    struct basebackup *b, const void *waiting, size_t i, struct fail *why)
 {
+	const struct basebackup_waiting *all = waiting;
+	bool late;
+
+	(void)pthread_mutex_lock(&all->watch->lock);
+	late = all->watch->seen[i].late;
+	(void)pthread_mutex_unlock(&all->watch->lock);
+	if (late)
+		explain(b, why);
+}
+
+static void
+remind(const struct basebackup *b, size_t i, struct basebackup_seen *seen)
+{
+	const struct basebackup_args *a = b->args;
 	int64_t now = clock_monotonic_ms();
 
-	if (now < w->told_ms)
+	if (seen->lacks_ms == 0 || now - seen->lacks_ms < PATIENT_MS ||
+	    now < seen->told_ms)
 		return;
-	w->told_ms = now + REMIND_MS;
-	log_info("waiting: %s: it is not archived yet%s", what,
-	    w->b->server.in_recovery
+	seen->told_ms = now + REMIND_MS;
+	log_info("waiting: %s: it is not archived yet%s%s%s", seen->lacks.text,
+	    a->n_repos > 1 ? " in store " : "",
+	    a->n_repos > 1 ? a->stores[i].name : "",
+	    b->server.in_recovery
 	        ? "; if the primary is idle, run there: SELECT pg_switch_wal()"
 	        : "");
 }
 
 int
-basebackup_is_there(
-    struct repository *r, const struct walname *name, struct fail *f)
+basebackup_wait_look(struct basebackup *b, const void *waiting)
 {
-	struct store_info info;
-	char key[LAYOUT_KEY_MAX];
-	int rc;
+	const struct basebackup_waiting *all = waiting;
 
-	layout_wal(&r->layout, name, NULL, key);
-	rc = store_stat(r->store, key, &info, f);
-	return rc < 0 ? -1 : rc == 0;
+	(void)pthread_mutex_lock(&all->watch->lock);
+	for (size_t i = 0; i < b->args->n_repos; i++)
+		if (mirror_has(b->mirror, i))
+			remind(b, i, &all->watch->seen[i]);
+	(void)pthread_mutex_unlock(&all->watch->lock);
+	return 0;
 }
 
 /* Another store of this backup that has what this one lacks, or NULL. */
-static const struct store *
-who_has(struct basebackup_wait *w, const struct walname *name)
+static const char *
+who_has(struct basebackup *b, const struct basebackup_watch *watch, size_t lag)
 {
-	const struct basebackup_args *a = w->b->args;
-	struct fail ignored;
-
-	for (size_t i = 0; i < a->n_repos; i++)
-		if (&a->repos[i] != w->repo && mirror_has(w->b->mirror, i) &&
-		    basebackup_is_there(&a->repos[i], name, &ignored) == 1)
-			return a->repos[i].store;
+	for (size_t i = 0; i < b->args->n_repos; i++)
+		if (i != lag && mirror_has(b->mirror, i) &&
+		    watch->seen[i].passed > watch->seen[lag].passed)
+			return b->args->stores[i].name;
 	return NULL;
 }
 
-/* 0, or -1: others have it for long, and are enough. */
-static int
-check_lag(struct basebackup_wait *w, const struct walname *name, struct fail *f)
+/* Do enough remain without those that give up, and one more? */
+static bool
+can_spare_more(struct basebackup *b, const struct basebackup_watch *watch)
 {
-	const struct store *other;
+	size_t n = 0;
 
-	if (w->repo == NULL || !mirror_can_spare(w->b->mirror) ||
-	    clock_monotonic_ms() - w->since_ms < LAG_MS)
-		return 0;
-	w->since_ms = clock_monotonic_ms();
-	other = who_has(w, name);
-	if (other == NULL)
-		return 0;
-	(void)fail_set(f, FAIL_TRANSIENT, name->text,
-	    "store %s has it, store %s does not", other->name,
-	    w->repo->store->name);
-	return fail_hint(f, "walvault sync copies what a store lacks");
-}
-
-int
-basebackup_wait_more(
-    struct basebackup_wait *w, const struct walname *name, struct fail *f)
-{
-	struct timespec pause = { .tv_nsec = POLL_MS * 1000000L };
-
-	if (deadline_left(w->deadline) == 0)
-		return timed_out(w, name->text, f);
-	if (check_lag(w, name, f) != 0)
-		return -1;
-	remind(w, name->text);
-	(void)nanosleep(&pause, NULL);
-	w->over = basebackup_tick(w->b, f) != 0;
-	return w->over ? -1 : 0;
+	for (size_t i = 0; i < b->args->n_repos; i++)
+		n += mirror_has(b->mirror, i) &&
+		    watch->seen[i].elsewhere[0] == '\0';
+	return n > b->args->required;
 }
 
 void
-basebackup_wait_begin(
-    struct basebackup_wait *w, struct basebackup *b, struct repository *r)
+basebackup_wait_lag(struct basebackup *b, const struct basebackup_waiting *all)
 {
-	*w = (struct basebackup_wait){ .b = b,
-		.repo = r,
-		.deadline = deadline_in(b->args->archive_wait_ms),
-		.since_ms = clock_monotonic_ms(),
-		.told_ms = clock_monotonic_ms() + PATIENT_MS };
+	struct basebackup_watch *watch = all->watch;
+	int64_t now = clock_monotonic_ms();
+
+	(void)pthread_mutex_lock(&watch->lock);
+	for (size_t i = 0; i < b->args->n_repos; i++) {
+		struct basebackup_seen *seen = &watch->seen[i];
+		const char *other;
+
+		if (!mirror_has(b->mirror, i) || seen->elsewhere[0] != '\0' ||
+		    seen->lacks_ms == 0 || now - seen->lacks_ms < LAG_MS ||
+		    !can_spare_more(b, watch))
+			continue;
+		other = who_has(b, watch, i);
+		if (other != NULL)
+			(void)snprintf(seen->elsewhere, sizeof seen->elsewhere,
+			    "%s", other);
+	}
+	(void)pthread_mutex_unlock(&watch->lock);
 }

@@ -2,7 +2,7 @@
 /*
  * A base backup's WAL: see basebackup_job.h.  The server's word that it has
  * archived something is not asked for: what counts is what can be read back
- * from the repository.
+ * from the repository.  Before there is any: basebackup_prove.c.
  */
 #include <limits.h>
 #include <stdio.h>
@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "basebackup_wait.h"
-#include "fork.h"
 #include "io.h"
 #include "log.h"
 #include "lsn.h"
@@ -29,6 +28,51 @@ unusable(const struct walname *name, const char *why, const char *what,
 	    "shows what it costs");
 }
 
+/* A stage that tells that the store still gives something. */
+struct alive {
+	struct stream stream;
+	struct basebackup_wait *wait;
+};
+
+static int
+alive_write(struct stream *s, const void *bytes, size_t len, struct fail *f)
+{
+	(void)bytes;
+	(void)len;
+	(void)f;
+	basebackup_wait_alive(((struct alive *)s)->wait);
+	return 0;
+}
+
+static int
+alive_finish(struct stream *s, struct fail *f)
+{
+	(void)s;
+	(void)f;
+	return 0;
+}
+
+static void
+alive_free(struct stream *s)
+{
+	free(s);
+}
+
+static const struct stream_ops alive_ops = {
+	.write = alive_write, .finish = alive_finish, .free = alive_free
+};
+
+static struct stream *
+alive_new(struct basebackup_wait *w)
+{
+	struct alive *a = malloc(sizeof *a);
+
+	if (a == NULL)
+		return NULL;
+	*a = (struct alive){ { &alive_ops }, w };
+	return &a->stream;
+}
+
 /* Read a whole segment back.  0, 1 it is not there, -1. */
 static int
 verify_segment(
@@ -43,7 +87,7 @@ verify_segment(
 	if (seen == NULL)
 		return fail_errno(f, name->text, "memory");
 	layout_wal(&r->layout, name, NULL, key);
-	rc = object_read(r->store, &r->layout, key, NULL, seen, f);
+	rc = object_read(r->store, &r->layout, key, alive_new(w), seen, f);
 	if (rc < 0 && f->kind == FAIL_DAMAGED)
 		(void)fail_add(f, "WAL that the backup needs is damaged");
 	if (rc == 0 && seen->header.damaged)
@@ -59,105 +103,6 @@ verify_segment(
 	}
 	free(seen);
 	return rc;
-}
-
-/*
- * On a server that has been idle nothing new had to be archived; but if it
- * tries to and fails, the segments of better days prove nothing.
- */
-static int
-is_failing(struct basebackup *b)
-{
-	struct conn_archiver a;
-	struct fail ignored;
-
-	return !b->server.in_recovery &&
-	    conn_archiver(b->conn, &a, &ignored) == 0 && a.failing;
-}
-
-/* The line of timeline tli, as pg_wal tells it. */
-static int
-local_line(
-    struct basebackup *b, uint32_t tli, struct timeline *t, struct fail *f)
-{
-	char dir[PATH_MAX];
-	int rc;
-
-	*t = (struct timeline){ .tli = tli };
-	if (tli <= 1)
-		return 0;
-	(void)snprintf(dir, sizeof dir, "%.4000s/pg_wal", b->args->pgdata);
-	rc = fork_read_history(dir, tli, t, f);
-	if (rc == 1)
-		*t = (struct timeline){ .tli = tli };
-	return rc < 0 ? -1 : 0;
-}
-
-/* In as many stores as it must be in?  1, 0, -1. */
-static int
-is_archived(struct basebackup *b, const struct timeline *t, uint64_t segno,
-    struct fail *f)
-{
-	const struct basebackup_args *a = b->args;
-	struct walname name;
-	size_t n = 0;
-
-	walname_segment(basebackup_segment_tli(t, segno, b->control.segsize),
-	    segno, b->control.segsize, &name);
-	for (size_t i = 0; i < a->n_repos; i++) {
-		int rc;
-
-		if (!mirror_has(b->mirror, i))
-			continue;
-		rc = basebackup_is_there(&a->repos[i], &name, f);
-		if (rc < 0 && mirror_drop(b->mirror, i, f, f) != 0)
-			return -1;
-		n += rc == 1;
-	}
-	return n >= a->required;
-}
-
-/*
- * pg_backup_start has switched to a new segment, so the one before the start
- * is complete and must come.  On a standby there was no switch, but the
- * segment before the start has been complete for long; if archiving began
- * later than that, the start's own will do.
- */
-int
-basebackup_prove_archiving(struct basebackup *b, struct fail *f)
-{
-	uint64_t segno = b->start_lsn / b->control.segsize;
-	struct timeline t;
-	struct walname name;
-	struct basebackup_wait w;
-	struct buf file = { 0 };
-	int rc;
-
-	/* The start is a checkpoint now, so the file knows its timeline. */
-	if (control_read_whole(
-	        b->args->pgdata, &file, &b->control, &b->details, f) != 0)
-		return -1;
-	buf_clear(&file);
-	if (local_line(b, b->control.tli, &t, f) != 0)
-		return -1;
-	basebackup_wait_begin(&w, b, NULL);
-	walname_segment(
-	    basebackup_segment_tli(&t, segno - 1, b->control.segsize),
-	    segno - 1, b->control.segsize, &name);
-	for (;;) {
-		rc = is_archived(b, &t, segno - 1, f);
-		if (rc == 0)
-			rc = is_archived(b, &t, segno, f);
-		if (rc < 0 || (rc == 1 && !is_failing(b)))
-			break;
-		if (basebackup_wait_more(&w, &name, f) != 0) {
-			(void)fail_add(f, "archiving is not proven");
-			rc = -1;
-			break;
-		}
-	}
-	timeline_clear(&t);
-	return rc < 0 ? -1 : 0;
 }
 
 /* A history file of the repository.  0 (the caller clears *t), 1, -1. */
@@ -192,19 +137,19 @@ read_history(
 static void
 ship_history(struct basebackup_wait *w, const struct walname *name)
 {
-	struct basebackup *b = w->b;
+	const struct basebackup_waiting *all = w->all;
 	struct repository copy = *w->repo;
 	struct push_args args = { .repos = &copy,
 		.n_repos = 1,
-		.generation = b->identity.generation,
-		.pgdata = b->args->pgdata,
-		.compress_level = b->args->codec.level,
-		.spool_dir = b->args->spool_dir };
+		.generation = all->generation,
+		.pgdata = all->pgdata,
+		.compress_level = all->compress_level,
+		.spool_dir = all->spool_dir };
 	char path[PATH_MAX];
 	struct fail f;
 
-	(void)snprintf(path, sizeof path, "%.4000s/pg_wal/%s", b->args->pgdata,
-	    name->text);
+	(void)snprintf(
+	    path, sizeof path, "%.4000s/pg_wal/%s", all->pgdata, name->text);
 	if (io_exists(path) != 1)
 		return;
 	if (push_file(&args, path, &f) != 0)
@@ -214,7 +159,10 @@ ship_history(struct basebackup_wait *w, const struct walname *name)
 		    name->text);
 }
 
-/* The line that ends at tli, from the repository. */
+/*
+ * The line that ends at tli, from the repository.  0 (the caller clears *t), 1
+ * nobody waits any more, -1.
+ */
 static int
 wait_line(
     struct basebackup_wait *w, uint32_t tli, struct timeline *t, struct fail *f)
@@ -229,32 +177,115 @@ wait_line(
 	walname_history(tli, &name);
 	for (;;) {
 		rc = read_history(w->repo, tli, t, f);
+		if (rc == 0)
+			basebackup_wait_passed(w);
 		if (rc != 1)
 			return rc;
 		*t = (struct timeline){ .tli = tli };
 		if (!shipped)
 			ship_history(w, &name);
-		else if (basebackup_wait_more(w, &name, f) != 0)
-			return -1;
+		else if ((rc = basebackup_wait_more(w, &name, f)) != 0)
+			return rc;
 		shipped = true;
 	}
 }
 
 /* Timelines of a line that have a history have it in the repository, too. */
 static int
-wait_histories(struct basebackup_wait *w, uint32_t start_tli, struct fail *f)
+wait_histories(
+    struct basebackup_wait *w, const struct timeline *line, struct fail *f)
 {
-	const struct timeline *line = &w->b->line;
-
 	for (size_t i = 0; i < line->n; i++) {
 		struct timeline t;
+		int rc;
 
-		if (line->ancestors[i].tli < start_tli)
+		if (line->ancestors[i].tli < w->all->start_tli)
 			continue;
-		if (wait_line(w, line->ancestors[i].tli, &t, f) != 0)
-			return -1;
+		rc = wait_line(w, line->ancestors[i].tli, &t, f);
+		if (rc != 0)
+			return rc;
 		timeline_clear(&t);
 	}
+	return 0;
+}
+
+static int
+wait_segments(
+    struct basebackup_wait *w, const struct timeline *line, struct fail *f)
+{
+	const struct basebackup_waiting *all = w->all;
+	uint32_t segsize = all->segsize;
+	uint64_t i = all->start_lsn / segsize;
+
+	while (i <= (all->stop_lsn - 1) / segsize) {
+		struct walname name;
+		int rc;
+
+		walname_segment(basebackup_segment_tli(line, i, segsize), i,
+		    segsize, &name);
+		rc = verify_segment(w, &name, f);
+		if (rc == 1)
+			rc = basebackup_wait_more(w, &name, f);
+		else if (rc == 0) {
+			basebackup_wait_passed(w);
+			i++;
+		}
+		if (rc != 0)
+			return rc;
+		if (atomic_load(&w->watch->over))
+			return 1;
+	}
+	return 0;
+}
+
+/* The whole way in one repository; *line is its.  0, 1, -1 */
+static int
+wait_all(struct basebackup_wait *w, struct timeline *line, struct fail *f)
+{
+	const struct basebackup_waiting *all = w->all;
+	int rc = wait_line(w, all->stop_tli, line, f);
+
+	if (rc != 0)
+		return rc;
+	if (timeline_switch(line, all->start_tli) == LSN_NONE)
+		return fail_set(f, FAIL_DAMAGED, "backup",
+		    "its start is on timeline %u, which timeline %u, that of "
+		    "its end, does not come from",
+		    all->start_tli, all->stop_tli);
+	rc = wait_histories(w, line, f);
+	return rc == 0 ? wait_segments(w, line, f) : rc;
+}
+
+static int
+run_wait(const void *arg, struct repository *r, struct fail *f)
+{
+	const struct basebackup_waiting *all = arg;
+	struct basebackup_wait w;
+
+	basebackup_wait_begin(&w, all, r);
+	return wait_all(&w, &all->watch->seen[w.i].line, f);
+}
+
+static int
+look(struct basebackup *b, const void *arg, struct fail *f)
+{
+	(void)f;
+	basebackup_wait_lag(b, arg);
+	return basebackup_wait_look(b, arg);
+}
+
+/* All that have it tell the same. */
+static int
+take(struct basebackup *b, const void *arg, size_t i, struct fail *f)
+{
+	const struct basebackup_waiting *all = arg;
+	struct timeline *line = &all->watch->seen[i].line;
+
+	(void)f;
+	timeline_clear(&b->line);
+	b->line = *line;
+	*line = (struct timeline){ 0 };
+	b->head.s.stop_tli = timeline_at(&b->line, b->head.s.stop_lsn - 1);
 	return 0;
 }
 
@@ -281,74 +312,27 @@ stop_timeline(
 	return rc;
 }
 
-static int
-wait_segments(
-    struct basebackup_wait *w, uint64_t start, uint64_t stop, struct fail *f)
-{
-	struct basebackup *b = w->b;
-	uint32_t segsize = b->control.segsize;
-
-	for (uint64_t i = start / segsize; i <= (stop - 1) / segsize;) {
-		struct walname name;
-		int rc;
-
-		walname_segment(basebackup_segment_tli(&b->line, i, segsize), i,
-		    segsize, &name);
-		rc = verify_segment(w, &name, f);
-		if (rc < 0)
-			return -1;
-		if (rc == 1) {
-			if (basebackup_wait_more(w, &name, f) != 0)
-				return -1;
-			continue;
-		}
-		w->over = basebackup_tick(b, f) != 0;
-		if (w->over)
-			return -1;
-		w->deadline = deadline_in(b->args->archive_wait_ms);
-		w->since_ms = clock_monotonic_ms();
-		i++;
-	}
-	return 0;
-}
-
-/* The whole way in one repository; fills b->line.  0 or -1. */
-static int
-wait_all(struct basebackup_wait *w, uint32_t tli, struct fail *f)
-{
-	struct basebackup *b = w->b;
-	struct manifest_summary *s = &b->head.s;
-
-	timeline_clear(&b->line);
-	if (wait_line(w, tli, &b->line, f) != 0)
-		return -1;
-	if (timeline_switch(&b->line, s->start_tli) == LSN_NONE)
-		return fail_set(f, FAIL_DAMAGED, "backup",
-		    "its start is on timeline %u, which timeline %u, that of "
-		    "its end, does not come from",
-		    s->start_tli, tli);
-	s->stop_tli = timeline_at(&b->line, s->stop_lsn - 1);
-	if (wait_histories(w, s->start_tli, f) != 0)
-		return -1;
-	return wait_segments(w, s->start_lsn, s->stop_lsn, f);
-}
-
 int
 basebackup_wait_wal(struct basebackup *b, struct fail *f)
 {
-	const struct basebackup_args *a = b->args;
-	struct basebackup_wait w;
+	struct basebackup_waiting *all;
+	struct basebackup_step step = {
+		.what = "being read for WAL that the backup needs",
+		.task = { run_wait, NULL, basebackup_waiting_free },
+		.look = look,
+		.take = take,
+		.explain = basebackup_wait_explain,
+	};
 	uint32_t tli;
 
 	if (stop_timeline(b, b->head.s.start_tli, &tli, f) != 0)
 		return -1;
-	for (size_t i = 0; i < a->n_repos; i++) {
-		if (!mirror_has(b->mirror, i))
-			continue;
-		basebackup_wait_begin(&w, b, &a->repos[i]);
-		if (wait_all(&w, tli, f) != 0 &&
-		    (w.over || mirror_drop(b->mirror, i, f, f) != 0))
-			return -1;
-	}
-	return 0;
+	all = basebackup_waiting_new(b);
+	if (all == NULL)
+		return fail_errno(f, "backup", "memory");
+	all->stop_tli = tli;
+	step.task.arg = all;
+	step.over = &all->watch->over;
+	step.alive_ms = all->watch->alive_ms;
+	return basebackup_do(b, &step, f);
 }

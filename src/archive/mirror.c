@@ -10,6 +10,7 @@ struct mirror {
 	struct mirror_args args;
 	pthread_mutex_t lock;
 	size_t left;
+	bool left_behind;
 	bool out[];
 };
 
@@ -63,9 +64,29 @@ mirror_can_spare(struct mirror *m)
 	return can;
 }
 
+bool
+mirror_left_behind(struct mirror *m)
+{
+	bool left;
+
+	(void)pthread_mutex_lock(&m->lock);
+	left = m->left_behind;
+	(void)pthread_mutex_unlock(&m->lock);
+	return left;
+}
+
+void
+mirror_leave_behind(struct mirror *m)
+{
+	(void)pthread_mutex_lock(&m->lock);
+	m->left_behind = true;
+	(void)pthread_mutex_unlock(&m->lock);
+}
+
 int
 mirror_drop(struct mirror *m, size_t i, const struct fail *why, struct fail *f)
 {
+	const char *name = m->args.stores[i].name;
 	bool first, can;
 
 	(void)pthread_mutex_lock(&m->lock);
@@ -78,8 +99,10 @@ mirror_drop(struct mirror *m, size_t i, const struct fail *why, struct fail *f)
 	(void)pthread_mutex_unlock(&m->lock);
 	if (first && can) {
 		log_fail(LOG_ERROR, "store left out", why);
-		log_warning("backup: it goes on without store %s",
-		    m->args.stores[i].name);
+		log_warning("backup: it goes on without store %s: %s (hint: "
+		            "walvault check --store %s shows what is wrong; "
+		            "walvault sync brings the backup when it answers)",
+		    name, why->cause, name);
 	}
 	if (!can && f != why)
 		*f = *why;

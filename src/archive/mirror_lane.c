@@ -61,9 +61,12 @@ mirror_lane_run(void *arg)
 	struct mirror_put *p = l->put;
 	const struct mirror_chunk *c;
 	struct store *orphan;
-	int rc = 0;
 	bool whole;
+	int rc;
 
+	/* The beginning may hang, too. */
+	l->out = store_put(l->store, p->key, &p->attrs, &l->fail);
+	rc = l->out != NULL ? 0 : -1;
 	(void)pthread_mutex_lock(&p->lock);
 	while (rc == 0 && (c = lane_next(l)) != NULL)
 		rc = lane_write(l, c);

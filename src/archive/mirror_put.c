@@ -1,179 +1,22 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * One object into several stores: see mirror.h.
+ * One object into several stores: see mirror.h.  Whose fault it is that it
+ * takes so long: mirror_wait.c.
  * A lane whose store is left out is asked to end.  It may hang in a call that
  * nothing interrupts (a dead NFS server): then it is left behind with what it
  * holds, and the rest goes on.
  */
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "io.h"
-#include "log.h"
 #include "mirror_put.h"
 
-/* How often who waits looks around, and how long it waits for a lane that was
- * asked to end. */
-#define LOOK_MS 100
-#define END_MS  1000
-
-struct mirror_store {
-	struct store store;
-	struct mirror *mirror;
-	struct store **stores;
-	size_t n;
-	int64_t *held_ms; /* how long each has held this thread up */
-	bool *behind;     /* its store is that of a lane left behind */
-};
-
-/* -- the writer's side; all under the lock -- */
-
-/* Does the writer still count on it? */
-static bool
-counts(struct mirror_put *p, size_t i)
-{
-	struct mirror_lane *l = &p->lanes[i];
-
-	if (l->state == LANE_NONE || l->stop)
-		return false;
-	if (mirror_has(p->to->mirror, i))
-		return true;
-	l->stop = true; /* by another thread */
-	(void)pthread_cond_broadcast(&p->changed);
-	return false;
-}
-
-static bool
-has_failed(const struct mirror_lane *l)
-{
-	return l->state == LANE_ENDED && l->rc < 0;
-}
-
-/* What keeps the writer from going on: a full queue, or the lane's end. */
-static bool
-holds_up(const struct mirror_put *p, const struct mirror_lane *l)
-{
-	if (p->end)
-		return l->state != LANE_ENDED;
-	return l->state == LANE_RUNS && p->written - l->taken == MIRROR_SLOTS;
-}
-
-/*
- * Leave a lane's store out.  A chunk that it holds in a call stays its own.  0
- * or -1.
- */
-static int
-leave_out(
-    struct mirror_put *p, size_t i, const struct fail *why, struct fail *f)
-{
-	struct mirror_lane *l = &p->lanes[i];
-	struct mirror_chunk *c = &p->ring[l->taken % MIRROR_SLOTS];
-	uint8_t *fresh = NULL;
-
-	if (l->busy) {
-		fresh = malloc(IO_CHUNK);
-		if (fresh == NULL)
-			return fail_errno(f, "backup", "memory");
-		memcpy(fresh, c->bytes, c->len);
-	}
-	if (mirror_drop(p->to->mirror, i, why, f) != 0) {
-		free(fresh);
-		return -1;
-	}
-	/* The old one is the call's until that returns, if it ever does. */
-	if (l->busy) {
-		l->held = c->bytes;
-		c->bytes = fresh;
-	}
-	l->stop = true;
-	(void)pthread_cond_broadcast(&p->changed);
-	return 0;
-}
-
-/* It has held us up for so long that we try to go on without it. */
-static void
-lose_patience(struct mirror_put *p, size_t i)
-{
-	const struct mirror_args *a = mirror_args_of(p->to->mirror);
-	struct fail why, ignored;
-
-	if (p->to->held_ms[i] < a->patience_ms)
-		return;
-	p->to->held_ms[i] = 0;
-	(void)fail_set(&why, FAIL_TRANSIENT, a->stores[i].url,
-	    "it takes what it is given too slowly, or not at all (max_lag)");
-	if (leave_out(p, i, &why, &ignored) != 0)
-		log_warning("backup: store %s holds it up, and it cannot go on "
-		            "without it",
-		    a->stores[i].name);
-}
-
-static void
-wait_a_little(struct mirror_put *p)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	t.tv_nsec += LOOK_MS * 1000000L;
-	t.tv_sec += t.tv_nsec / 1000000000L;
-	t.tv_nsec %= 1000000000L;
-	(void)pthread_cond_timedwait(&p->changed, &p->lock, &t);
-}
-
-/* Those that hold us up, and are not all there are, are to blame. */
-static void
-blame(struct mirror_put *p, int64_t ms)
-{
-	size_t n_late = 0, n = 0;
-
-	for (size_t i = 0; i < p->n; i++)
-		if (counts(p, i)) {
-			n++;
-			n_late += p->lanes[i].late;
-		}
-	for (size_t i = 0; n_late < n && i < p->n; i++)
-		if (counts(p, i) && p->lanes[i].late) {
-			p->to->held_ms[i] += ms;
-			lose_patience(p, i);
-		}
-}
-
-/* Who holds us up?  What has failed is left out.  0 nobody, 1, -1. */
-static int
-look_at_all(struct mirror_put *p, struct fail *f)
-{
-	int rc = 0;
-
-	for (size_t i = 0; i < p->n; i++) {
-		struct mirror_lane *l = &p->lanes[i];
-
-		l->late = counts(p, i) && holds_up(p, l);
-		rc |= l->late;
-		if (counts(p, i) && has_failed(l) &&
-		    leave_out(p, i, &l->fail, f) != 0)
-			return -1;
-	}
-	return rc;
-}
-
-/* Wait until nobody holds us up.  0 or -1. */
-static int
-wait_for_all(struct mirror_put *p, struct fail *f)
-{
-	int64_t since = clock_monotonic_ms(), now;
-	int rc;
-
-	while ((rc = look_at_all(p, f)) == 1) {
-		wait_a_little(p);
-		now = clock_monotonic_ms();
-		blame(p, now - since);
-		since = now;
-	}
-	return rc;
-}
+/* How long a lane that was asked to end is waited for. */
+#define END_MS 1000
 
 static int
 put_write(struct stream *stream, const void *bytes, size_t len, struct fail *f)
@@ -183,7 +26,7 @@ put_write(struct stream *stream, const void *bytes, size_t len, struct fail *f)
 	int rc = 0;
 
 	(void)pthread_mutex_lock(&p->lock);
-	while (len > 0 && (rc = wait_for_all(p, f)) == 0) {
+	while (len > 0 && (rc = mirror_wait_for_all(p, f)) == 0) {
 		struct mirror_chunk *c = &p->ring[p->written % MIRROR_SLOTS];
 
 		c->len = len < IO_CHUNK ? len : IO_CHUNK;
@@ -209,9 +52,9 @@ put_finish(struct stream *stream, struct fail *f)
 	(void)pthread_mutex_lock(&p->lock);
 	p->end = true;
 	(void)pthread_cond_broadcast(&p->changed);
-	rc = wait_for_all(p, f);
+	rc = mirror_wait_for_all(p, f);
 	for (size_t i = 0; rc == 0 && i < p->n; i++)
-		if (counts(p, i) && p->lanes[i].rc == 1)
+		if (mirror_counts(p, i) && p->lanes[i].rc == 1)
 			rc = 1;
 	(void)pthread_mutex_unlock(&p->lock);
 	return rc;
@@ -229,10 +72,11 @@ put_free(struct stream *stream)
 		p->lanes[i].stop = true;
 	(void)pthread_cond_broadcast(&p->changed);
 	while (p->users > 1 && clock_monotonic_ms() < until)
-		wait_a_little(p);
+		mirror_wait_a_little(p);
 	for (size_t i = 0; i < p->n; i++)
 		if (p->lanes[i].state == LANE_RUNS) {
 			p->to->behind[i] = true;
+			mirror_leave_behind(p->to->mirror);
 			p->lanes[i].orphan = p->to->stores[i];
 		}
 	mirror_unuse(p);
@@ -266,30 +110,26 @@ put_new(struct mirror_store *s)
 
 /* 0, -1 */
 static int
-lane_start(struct mirror_put *p, size_t i, const char *key,
-    const struct store_attrs *attrs, struct fail *f)
+lane_start(struct mirror_put *p, size_t i, struct fail *f)
 {
 	struct mirror_lane *l = &p->lanes[i];
 	pthread_t thread;
+	int rc;
 
 	l->put = p;
-	l->out = store_put(p->to->stores[i], key, attrs, f);
-	if (l->out == NULL)
-		return -1;
+	l->store = p->to->stores[i];
+	l->seen_ms = clock_monotonic_ms();
+	/* It may have ended before this has returned. */
 	(void)pthread_mutex_lock(&p->lock);
-	errno = pthread_create(&thread, NULL, mirror_lane_run, l);
-	if (errno == 0) {
+	rc = pthread_create(&thread, NULL, mirror_lane_run, l);
+	if (rc == 0) {
 		(void)pthread_detach(thread);
 		l->state = LANE_RUNS;
 		p->users++;
 	}
 	(void)pthread_mutex_unlock(&p->lock);
-	if (l->state == LANE_RUNS)
-		return 0;
-	(void)fail_errno(f, key, "start a thread");
-	stream_free(l->out);
-	l->out = NULL;
-	return -1;
+	errno = rc;
+	return rc == 0 ? 0 : fail_errno(f, p->key, "start a thread");
 }
 
 static struct stream *
@@ -303,6 +143,8 @@ mirror_put(struct store *store, const char *key,
 		(void)fail_errno(f, key, "memory");
 		return NULL;
 	}
+	(void)snprintf(p->key, sizeof p->key, "%s", key);
+	p->attrs = *attrs;
 	for (size_t i = 0; i < MIRROR_SLOTS; i++)
 		if ((p->ring[i].bytes = malloc(IO_CHUNK)) == NULL) {
 			(void)fail_errno(f, key, "memory");
@@ -311,8 +153,7 @@ mirror_put(struct store *store, const char *key,
 		}
 	for (size_t i = 0; i < s->n; i++) {
 		if (s->stores[i] == NULL || s->behind[i] ||
-		    !mirror_has(s->mirror, i) ||
-		    lane_start(p, i, key, attrs, f) == 0)
+		    !mirror_has(s->mirror, i) || lane_start(p, i, f) == 0)
 			continue;
 		if (mirror_drop(s->mirror, i, f, f) != 0) {
 			put_free(&p->stream);
@@ -320,6 +161,14 @@ mirror_put(struct store *store, const char *key,
 		}
 	}
 	return &p->stream;
+}
+
+static void
+free_arrays(struct mirror_store *s)
+{
+	free(s->held_ms);
+	free(s->told);
+	free(s->behind);
 }
 
 static void
@@ -331,8 +180,7 @@ mirror_store_free(struct store *store)
 		if (!s->behind[i])
 			store_free(s->stores[i]);
 	free(s->stores);
-	free(s->held_ms);
-	free(s->behind);
+	free_arrays(s);
 	free(s);
 }
 
@@ -349,13 +197,13 @@ mirror_put_store(struct mirror *m, struct store **stores, struct fail *f)
 	if (s != NULL) {
 		s->n = mirror_args_of(m)->n;
 		s->held_ms = calloc(s->n, sizeof *s->held_ms);
+		s->told = calloc(s->n, sizeof *s->told);
 		s->behind = calloc(s->n, sizeof *s->behind);
 	}
-	if (s == NULL || s->held_ms == NULL || s->behind == NULL) {
-		if (s != NULL) {
-			free(s->held_ms);
-			free(s->behind);
-		}
+	if (s == NULL || s->held_ms == NULL || s->told == NULL ||
+	    s->behind == NULL) {
+		if (s != NULL)
+			free_arrays(s);
 		free(s);
 		(void)fail_errno(f, "backup", "memory");
 		return NULL;

@@ -38,6 +38,7 @@ struct job {
 	/* Shared with the thread that waits for signals. */
 	atomic_bool stop, done;
 	atomic_int phase;
+	bool left_behind; /* a thread hangs in a store */
 };
 
 static void
@@ -235,6 +236,7 @@ run(struct job *job, struct fail *f)
 		return -1;
 	meter_begin(&job->meter);
 	rc = backup(job, &result, f);
+	job->left_behind = result.left_behind;
 	atomic_store(&job->done, true);
 	meter_end(&job->meter);
 	if (rc == 0) {
@@ -270,6 +272,9 @@ main(int argc, char **argv)
 		log_fail(LOG_ERROR, "no backup", &f);
 		rc = exitcode_walvault(&f);
 	}
+	/* What hangs still uses what would be freed, here and by exit. */
+	if (job.left_behind)
+		_exit(rc);
 	setup_clear(&job.setup);
 	return rc;
 }

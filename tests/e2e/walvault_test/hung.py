@@ -12,11 +12,12 @@ class HungStore:
     """Programs with its ``environment`` hang when they open a repository's marker.
 
     Only while ``hang()`` is in force; with ``below``, only that of the store in that
-    directory. A server hands its environment on: ``pg.environment =
-    hung.environment`` before its start.
+    directory; with ``name``, a pattern, at objects of that name instead, and with
+    ``call`` only in openat, fstatat or linkat. A server hands its environment on:
+    ``pg.environment = hung.environment`` before its start.
     """
 
-    def __init__(self, below=None):
+    def __init__(self, below=None, name=None, call=None):
         self._switch = new_directory("hung") / "switch"
         self._reached = self._switch.with_name("switch.reached")
         preload = helpers() / "hang.so"
@@ -25,6 +26,10 @@ class HungStore:
         self.environment = {"LD_PRELOAD": str(preload), "HUNG_STORE": str(self._switch)}
         if below:
             self.environment["HUNG_BELOW"] = str(below)
+        if name:
+            self.environment["HUNG_NAME"] = name
+        if call:
+            self.environment["HUNG_CALL"] = call
         if asan:
             self.environment["ASAN_OPTIONS"] = f"{asan}:verify_asan_link_order=0"
 
