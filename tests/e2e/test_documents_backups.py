@@ -183,8 +183,9 @@ def test_the_manuals_name_the_fields_of_every_json_answer_about_backups():
     info = cluster.repo.json("info")
     for backup in info["systems"][0]["backups"]:
         backup.get("annotations", {}).clear()
-    # These come only with gaps and damaged segments.
-    assert_names(info, verbs["info"], {"after", "before", "missing", "segment"})
+    # These come only with gaps and damaged segments, and with several stores.
+    rare = {"after", "before", "missing", "segment"} | {"stores", "name", "error"}
+    assert_names(info, verbs["info"], rare)
 
 
 def test_the_manual_names_the_fields_of_a_plan_and_of_what_became_of_it():
