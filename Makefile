@@ -144,25 +144,30 @@ $(BUILD)/tests/%.so: tests/preload/%.c Makefile
 	@echo "  CC $<"
 	@$(CC) -std=c11 -D_GNU_SOURCE $(WARN) -O2 -g -fPIC -shared -o $@ $< -ldl
 
-# The parsers live below cmd, and need no session with a server.
-FUZZED	= $(filter-out src/cmd/% src/pg/conn%.c src/archive/basebackup%.c,$(SOURCES))
+# The parsers live below cmd, and need no session with a server.  The target
+# that is an SSH server has a tunnel of its own.
+FUZZED	= $(filter-out src/cmd/% src/pg/conn%.c src/archive/basebackup%.c \
+	  src/sftp/tunnel% %/module_http.c %/module_sftp.c, \
+	  $(SOURCES) $(wildcard src/remote/*.c src/sftp/*.c))
+FUZZ_OBJECTS = $(FUZZED:src/%.c=$(BUILD)/fuzz/obj/%.o)
+FUZZ_COMPILE = $(CLANG) -std=c11 $(CPPFLAGS) -O1 -g -pthread $(ALL_INCLUDES) -MMD -MP
 
-# What services answer is parsed in a module.
-$(BUILD)/fuzz/fuzz_remote: FUZZ_MORE = $(wildcard src/remote/*.c) $(LIBS_http)
-$(BUILD)/fuzz/fuzz_remote: $(wildcard src/remote/*.c)
-
-# A server of SFTP is played, so that there is no SSH to it.
-SFTP_FUZZED = $(filter-out src/sftp/tunnel% src/sftp/module_sftp.c,$(wildcard src/sftp/*.c)) \
-	      src/remote/retry.c
-$(BUILD)/fuzz/fuzz_sftp: FUZZ_MORE = $(SFTP_FUZZED)
-$(BUILD)/fuzz/fuzz_sftp: $(SFTP_FUZZED)
-
-$(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZED) Makefile
+$(BUILD)/fuzz/obj/%.o: src/%.c Makefile
 	@mkdir -p $(@D)
 	@echo "  CC $<"
-	@$(CLANG) -std=c11 $(CPPFLAGS) -O1 -g -pthread $(ALL_INCLUDES) \
-	    -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-	    -o $@ $< $(FUZZED) $(FUZZ_MORE) $(LDLIBS)
+	@$(FUZZ_COMPILE) -fsanitize=fuzzer-no-link,address,undefined \
+	    -fno-sanitize-recover=all -c -o $@ $<
+
+$(BUILD)/fuzz/libfuzzed.a: $(FUZZ_OBJECTS)
+	@rm -f $@
+	@$(AR) rcs $@ $(FUZZ_OBJECTS)
+
+$(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(BUILD)/fuzz/libfuzzed.a Makefile
+	@mkdir -p $(@D)
+	@echo "  CC $<"
+	@$(FUZZ_COMPILE) -fsanitize=fuzzer,address,undefined \
+	    -fno-sanitize-recover=all -Wl,--as-needed \
+	    -o $@ $< $(BUILD)/fuzz/libfuzzed.a $(LDLIBS) $(LIBS_http)
 
 tests: $(CHECKS) $(TOOLS) $(PRELOADS)
 
@@ -229,7 +234,7 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
--include $(OBJECTS:.o=.d) $(REMOTE:.o=.d) $(SFTP:.o=.d) $(MAINS:src/%.c=$(BUILD)/obj/%.d)
+-include $(FUZZ_OBJECTS:.o=.d) $(OBJECTS:.o=.d) $(REMOTE:.o=.d) $(SFTP:.o=.d) $(MAINS:src/%.c=$(BUILD)/obj/%.d)
 
 .PHONY: all tests deps check demo bench asan torture fuzz lint install clean
 .SECONDARY:
