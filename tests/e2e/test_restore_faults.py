@@ -87,7 +87,8 @@ def refuse(restores, error, counts, sample, place, lasting=False, ends=0):
             return
         what = f"{at}\n{result}"
         if result.status == 0:
-            assert at.name in HARMLESS, what
+            # Without a lease it goes on, and says what that means.
+            assert at.name in HARMLESS or "nothing protects backup" in result.err, what
             # A file server may say at the close that what was written is lost.
             written = place == restores.destination and not os.path.isdir(at.paths[0])
             assert not (written and at.name == "close"), what
