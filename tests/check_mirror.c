@@ -35,7 +35,7 @@ struct member {
 	struct buf bytes;
 	bool finished;
 	size_t puts;
-	sem_t go, gone; /* lets what hangs go on; it has gone */
+	sem_t hangs, go, gone; /* it does; lets it go on; it has gone */
 };
 
 static struct member members[N];
@@ -66,8 +66,10 @@ put_write(struct stream *s, const void *bytes, size_t len, struct fail *f)
 	p->writes++;
 	if (p->m->how == FAILS_WRITE && p->writes == 3)
 		return fails(f);
-	if (p->m->how == HANGS && p->writes == 3)
+	if (p->m->how == HANGS && p->writes == 3) {
+		(void)sem_post(&p->m->hangs);
 		(void)sem_wait(&p->m->go);
+	}
 	if (p->m->how == SLOW)
 		(void)nanosleep(&pause, NULL);
 	return buf_append(&p->m->bytes, bytes, len) == 0 ? 0 : fails(f);
@@ -171,6 +173,7 @@ make_stuck(
 
 	ck_assert_ptr_nonnull(m);
 	for (size_t i = 0; i < N; i++) {
+		(void)sem_init(&members[i].hangs, 0, 0);
 		(void)sem_init(&members[i].go, 0, 0);
 		(void)sem_init(&members[i].gone, 0, 0);
 	}
@@ -372,6 +375,35 @@ START_TEST(what_one_thread_leaves_out_the_others_leave_out)
 }
 END_TEST
 
+START_TEST(what_one_that_others_leave_out_holds_stays_as_it_was)
+{
+	struct mirror *m = make(1, 60000, HANGS);
+	const size_t held = (size_t)3 * IO_CHUNK;
+	struct fail f, why;
+	struct store *s = mirror_open(m, &f);
+	struct stream *put = store_put(
+	    s, "key", &(struct store_attrs){ 0 }, &f);
+
+	ck_assert_int_eq(stream_write(put, content, held, &f), 0);
+	(void)sem_wait(&members[2].hangs);
+	(void)fails(&why);
+	ck_assert_int_eq(mirror_drop(m, 2, &why, &f), 0);
+	/* The chunk's place in the queue is used again. */
+	ck_assert_int_eq(stream_write(put, content + held, SIZE - held, &f), 0);
+	ck_assert_int_eq(stream_finish(put, &f), 0);
+	(void)sem_post(&members[2].go);
+	(void)sem_wait(&members[2].gone);
+	stream_free(put);
+	store_free(s);
+	assert_whole(0);
+	assert_whole(1);
+	ck_assert(!members[2].finished);
+	ck_assert_uint_eq(members[2].bytes.len, held);
+	ck_assert_mem_eq(members[2].bytes.data, content, held);
+	clear(m);
+}
+END_TEST
+
 START_TEST(a_key_that_exists_in_one_is_told)
 {
 	struct mirror *m = make(N, 60000, EXISTS);
@@ -411,6 +443,7 @@ main(void)
 	        one_that_is_too_slow_is_left_out_where_enough_remain,
 	        where_all_are_slow_none_is_left_out,
 	        what_one_thread_leaves_out_the_others_leave_out,
+	        what_one_that_others_leave_out_holds_stays_as_it_was,
 	        a_key_that_exists_in_one_is_told,
 	        what_is_not_finished_is_finished_nowhere));
 	t = tcase_create("failures");

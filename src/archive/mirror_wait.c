@@ -19,6 +19,30 @@
 /* Where none goes on, none is to blame for so long. */
 #define SILENCE_MS INT64_C(600000)
 
+/*
+ * Ask a lane to end, and count on it no more.  A chunk that it holds in a call
+ * is the call's until that returns, if it ever does; its place in the ring gets
+ * another.  False: no memory for that, and nothing has changed.
+ */
+static bool
+let_go(struct mirror_put *p, struct mirror_lane *l)
+{
+	struct mirror_chunk *c = &p->ring[l->taken % MIRROR_SLOTS];
+
+	if (l->busy) {
+		uint8_t *fresh = malloc(IO_CHUNK);
+
+		if (fresh == NULL)
+			return false;
+		memcpy(fresh, c->bytes, c->len);
+		l->held = c->bytes;
+		c->bytes = fresh;
+	}
+	l->stop = true;
+	(void)pthread_cond_broadcast(&p->changed);
+	return true;
+}
+
 bool
 mirror_counts(struct mirror_put *p, size_t i)
 {
@@ -26,11 +50,8 @@ mirror_counts(struct mirror_put *p, size_t i)
 
 	if (l->state == LANE_NONE || l->stop)
 		return false;
-	if (mirror_has(p->to->mirror, i))
-		return true;
-	l->stop = true; /* by another thread */
-	(void)pthread_cond_broadcast(&p->changed);
-	return false;
+	/* Another thread may have left it out. */
+	return mirror_has(p->to->mirror, i) || !let_go(p, l);
 }
 
 static bool
@@ -48,36 +69,14 @@ holds_up(const struct mirror_put *p, const struct mirror_lane *l)
 	return l->state == LANE_RUNS && p->written - l->taken == MIRROR_SLOTS;
 }
 
-/*
- * Leave a lane's store out.  A chunk that it holds in a call stays its own.  0
- * or -1.
- */
+/* Leave a lane's store out.  0 or -1. */
 static int
 leave_out(
     struct mirror_put *p, size_t i, const struct fail *why, struct fail *f)
 {
-	struct mirror_lane *l = &p->lanes[i];
-	struct mirror_chunk *c = &p->ring[l->taken % MIRROR_SLOTS];
-	uint8_t *fresh = NULL;
-
-	if (l->busy) {
-		fresh = malloc(IO_CHUNK);
-		if (fresh == NULL)
-			return fail_errno(f, "backup", "memory");
-		memcpy(fresh, c->bytes, c->len);
-	}
-	if (mirror_drop(p->to->mirror, i, why, f) != 0) {
-		free(fresh);
+	if (mirror_drop(p->to->mirror, i, why, f) != 0)
 		return -1;
-	}
-	/* The old one is the call's until that returns, if it ever does. */
-	if (l->busy) {
-		l->held = c->bytes;
-		c->bytes = fresh;
-	}
-	l->stop = true;
-	(void)pthread_cond_broadcast(&p->changed);
-	return 0;
+	return let_go(p, &p->lanes[i]) ? 0 : fail_errno(f, "backup", "memory");
 }
 
 /* Has it taken nothing for so long? */
