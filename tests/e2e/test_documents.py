@@ -5,7 +5,6 @@ import datetime
 import os
 import re
 import shutil
-import subprocess
 
 from walvault_test import (
     BaseCopy,
@@ -29,6 +28,7 @@ from walvault_test.documents import (
     source,
     stock_lz4,
     text_of,
+    xxhsum128,
 )
 from walvault_test.installed import client_program
 from walvault_test.programs import program
@@ -372,14 +372,6 @@ def test_the_manual_names_the_fields_of_every_json_answer():
         if verb not in NEEDS_A_BACKUP:
             assert_names(answer, described_json("walvault.1")[verb], absent.get(verb, set()))
     assert described_json("walvault.1").keys() == questions.keys() | NEEDS_A_BACKUP
-
-
-def xxhsum128(data):
-    need("xxhsum")
-    done = subprocess.run(
-        ["xxhsum", "-H2", "-"], input=data, stdout=subprocess.PIPE, check=True
-    )
-    return done.stdout.decode().split()[0]
 
 
 def test_marker_and_identity_of_the_vectors_carry_their_own_sum():

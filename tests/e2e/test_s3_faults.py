@@ -384,7 +384,7 @@ def test_a_port_that_speaks_the_other_protocol_is_told_at_once():
         assert f"{address} {words}" in result.err, result
         assert f"endpoint = {right}://{address})" in result.err, result
         assert "trying again" not in result.err, result
-        assert time.monotonic() - begin < 5
+        assert time.monotonic() - begin < 30
         # No absence, in recovery.
         assert f"endpoint = {right}://{address})" in s.fetch(status=200).err
 

@@ -18,8 +18,10 @@ from walvault_test.several import (
     background_sync,
     background_syncs,
     damage,
+    end_background_syncs,
     last_line,
     push,
+    remembered_as_down,
     several,
     sync,
 )
@@ -83,13 +85,13 @@ def test_a_store_that_hangs_costs_a_few_graces_and_then_nothing():
             assert "did not answer within 2s" in result.err, result
             assert f"local lacks {n + 1} files" in result.err, result
         assert "is asked again after" in result.err, result
+        remembered_as_down(repo)
         hung.forget_reached()
         push(repo, wal[3], env=hung.environment).expect(0)
         assert not hung.reached(), "it was asked once more"
         assert repo.holders(wal[3]) == ["offsite"]
     finally:
-        for pid in background_syncs(repo):
-            os.kill(pid, signal.SIGKILL)
+        end_background_syncs(repo)
 
 
 def test_a_required_store_that_hangs_is_a_failure_that_says_so():

@@ -155,7 +155,7 @@ def test_a_store_that_hangs_is_graded_by_what_is_required():
     repo, wal = several(push=2, required="any")
     for name, status in (("local", WARNING), ("offsite", WARNING)):
         hung = HungStore(repo.place(name)).hang()
-        result = repo.walvault("check", "--no-server", "--timeout", "3s", env=hung.environment)
+        result = repo.walvault("check", "--no-server", "--timeout", "10s", env=hung.environment)
         result.expect(status)
         assert f"WARNING: store: {name}: " in result.out and "did not answer" in result.out, result
         assert "2 segments" in result.out and wal[1] in result.out, result

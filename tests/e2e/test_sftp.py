@@ -288,7 +288,7 @@ def test_an_agent_or_a_resolver_that_hangs_ends_with_connect_timeout():
         # There is no deadline for the whole of this program.
         result = s.repo.walvault("info", env={"SSH_AUTH_SOCK": str(hung.path)}).expect(1)
         assert f"{hung.path}: the SSH agent {words}" in result.err, result
-        assert "identity_file" in result.err and time.monotonic() - begin < 8, result
+        assert "identity_file" in result.err and time.monotonic() - begin < 30, result
     url = s.server.section("/store")["url"].replace("127.0.0.1", "hung.example")
     s.repo.section = s.server.section("/store", url=url, connect_timeout="1s", retry_for="2s")
     s.repo.configure()
@@ -300,7 +300,7 @@ def test_an_agent_or_a_resolver_that_hangs_ends_with_connect_timeout():
     begin = time.monotonic()
     result = s.repo.walvault("info", env=hung).expect(1)
     assert "hung.example" in result.err and "the resolver did not answer" in result.err, result
-    assert "getent hosts hung.example" in result.err and time.monotonic() - begin < 8, result
+    assert "getent hosts hung.example" in result.err and time.monotonic() - begin < 30, result
 
 
 def test_a_host_that_is_not_known_or_has_changed_is_refused():

@@ -23,7 +23,7 @@ WRONG = {
 def test_one_store_that_is_set_up_wrong_does_not_keep_wal_from_the_others():
     for section, words in WRONG.values():
         pg, names = stopped_cluster()
-        repo = SeveralStores(pg, required="any", grace="1ms", timeout="20s")
+        repo = SeveralStores(pg, required="any", grace="1s", timeout="20s")
         repo.walvault("init").expect(0)
         repo.sections["offsite"] = section
         repo.configure()
@@ -69,7 +69,7 @@ def test_what_all_that_fail_have_in_common_is_the_exit_status():
 
 def test_a_backup_goes_on_without_it_and_a_restore_by_a_person_alone():
     pg = Postgres.create(15, segsize_mib=1, autovacuum="off")
-    repo = SeveralStores(pg, required="any", grace="1ms", timeout="20s")
+    repo = SeveralStores(pg, required="any", grace="1s", timeout="20s")
     repo.enable_archiving()
     pg.start()
     repo.walvault("init").expect(0)

@@ -18,6 +18,14 @@ def need(command):
         raise Skip(f"{command} is not installed")
 
 
+def xxhsum128(data):
+    need("xxhsum")
+    done = subprocess.run(
+        ["xxhsum", "-H2", "-"], input=data, stdout=subprocess.PIPE, check=True
+    )
+    return done.stdout.decode().split()[0]
+
+
 def source(*parts):
     return source_tree().joinpath(*parts)
 

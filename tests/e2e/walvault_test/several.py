@@ -4,12 +4,16 @@
 import contextlib
 import copy
 import os
+import re
 import signal
 from pathlib import Path
 
+from .documents import xxhsum128
 from .repository import Repository
 from .stopped import stopped_cluster
 from .waiting import wait_until
+
+LONG_US = 300 * 1000000  # the longest that a store is left alone
 
 
 class SeveralStores(Repository):
@@ -94,14 +98,28 @@ def sync(repo, *options, status=0, **settings):
     return repo.walvault("sync", *options, **settings).expect(status)
 
 
+def remembered_as_down(repo):
+    """What is remembered of stores that are down stays in force for minutes."""
+    changed = 0
+    for path in repo.state_directory.rglob("behind"):
+        text, n = re.subn(
+            "^failed = ([1-9][0-9]*)\nuntil = [1-9][0-9]*$",
+            lambda found: f"failed = {found[1]}\nuntil = {int(found[1]) + LONG_US}",
+            path.read_text(encoding="utf-8"),
+            flags=re.MULTILINE,
+        )
+        body = text[: text.rindex("sum = ")]
+        path.write_text(f"{body}sum = {xxhsum128(body.encode())}\n", encoding="utf-8")
+        changed += n
+    assert changed, "no store is down"
+
+
 def sync_at_last(repo):
     """A sync of our own; those that nobody waits for, and may wait long, are ended."""
     ended = []
 
     def try_it():
-        for pid in background_syncs(repo):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        end_background_syncs(repo)
         ended.append(repo.walvault("sync").expect((0, 2)))
         return ended[-1].status == 0
 
@@ -114,14 +132,20 @@ def background_syncs(repo):
     found = {}
     for path in Path("/proc").glob("[0-9]*"):
         try:
-            words = (path / "cmdline").read_bytes().split(b"\0")
+            line = (path / "cmdline").read_bytes()
             environment = (path / "environ").read_bytes()
             above = (path / "stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[1]
         except OSError:
             continue
-        if b"sync" in words and str(repo.config).encode() in environment:
+        if b"sync" in line.split(b"\0") and str(repo.config).encode() in line + environment:
             found[int(path.name)] = int(above)
     return [pid for pid, parent in found.items() if parent not in found]
+
+
+def end_background_syncs(repo):
+    for pid in background_syncs(repo):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def background_sync(repo):
