@@ -64,10 +64,11 @@ struct basebackup_result {
 	size_t n_bad;
 	uint64_t packs;
 	int64_t ms;
-	/* Which stores have it. */
+	/* Which stores have it, or, where it has failed, may have it. */
 	struct basebackup_stored {
 		const struct store *store;
 		bool complete;
+		bool may_have;
 	} * stores;
 	size_t n_stores;
 	/*
@@ -79,8 +80,11 @@ struct basebackup_result {
 };
 
 /*
- * Make one.  0: it exists (see summary.bad_pages); -1: there is none, what
- * remains is named by info.  The caller clears *out in both cases.
+ * Make one.  0: it exists (see summary.bad_pages); -1: it has failed, and what
+ * remains is named by info.  There is none then, but in stores that may_have
+ * it: a store that must have it was lost while all were given the manifest.
+ * Once enough have that only expire, if it is deleting the backup, fails it;
+ * no silence and no stop does.  The caller clears *out in both cases.
  */
 int basebackup_run(const struct basebackup_args *args,
     struct basebackup_result *out, struct fail *f);

@@ -42,7 +42,9 @@ struct basebackup {
 	bool started;     /* pg_backup_start, and no pg_backup_stop yet */
 	/* Stores that others have found down, until they answer. */
 	bool down[STORES_MAX];
-	size_t n_proven;  /* stores that have WAL of the server */
+	size_t n_proven; /* stores that have WAL of the server */
+	/* Stores that may have the manifest, also if it has failed. */
+	bool may_have[STORES_MAX];
 	bool left_behind; /* a thread has not come back from a store */
 };
 
@@ -90,7 +92,7 @@ int basebackup_wait_wal(struct basebackup *b, struct fail *f);
  */
 int basebackup_last_pack(struct basebackup *b, struct fail *f);
 
-/* The manifest: from now on the backup exists.  0 or -1. */
+/* The manifest: from now on the backup exists.  0; -1: see may_have. */
 int basebackup_publish(struct basebackup *b, struct fail *f);
 
 #endif

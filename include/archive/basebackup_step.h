@@ -37,8 +37,12 @@ struct basebackup_step {
 	atomic_bool *over;
 	/* Of arg, or NULL: when each store last got on. */
 	const atomic_llong *alive_ms;
-	/* Nobody is left out because of this. */
-	bool harmless;
+	/*
+	 * The backup is there already: a store that fails in this, or is
+	 * silent, is warned of and stays in, and a stop ends only the step.
+	 * What take says counts all the same.
+	 */
+	bool published;
 };
 
 /*

@@ -60,4 +60,10 @@ mirror_drop(struct mirror *m, size_t i, const struct fail *why, struct fail *f);
  */
 struct store *mirror_open(struct mirror *m, struct fail *f);
 
+/*
+ * A put into more than one store has been freed, whether it was done or not:
+ * may it be in store i?
+ */
+bool mirror_may_have(const struct store *s, size_t i);
+
 #endif

@@ -28,6 +28,7 @@ struct mirror_lane {
 	uint64_t taken;       /* chunks */
 	bool busy;            /* in a call, with the chunk's bytes */
 	bool stop;            /* asked to end */
+	bool whole;           /* it has all, and finishes the object */
 	bool late;            /* held the writer up when it last looked */
 	uint64_t seen;        /* taken, when it last took something */
 	int64_t seen_ms;      /* ... which was then */
@@ -66,6 +67,7 @@ struct mirror_store {
 	int64_t *held_ms; /* how long each has held this thread up */
 	bool *told;       /* that it does, and is waited for */
 	bool *behind;     /* its store is that of a lane left behind */
+	bool *may_have;   /* of the last object: mirror_may_have */
 };
 
 /* -- the writer's side (mirror_wait.c), under the lock -- */

@@ -302,10 +302,11 @@ basebackup_run(const struct basebackup_args *args,
 	rc = run(b, f);
 	if (rc == 0)
 		basebackup_renew_heads(b);
-	for (size_t i = 0; rc == 0 && i < out->n_stores; i++)
-		out->stores[i] = (struct basebackup_stored){
-			args->repos[i].store, mirror_has(b->mirror, i)
-		};
+	for (size_t i = 0; i < out->n_stores; i++)
+		out->stores[i] =
+		    (struct basebackup_stored){ .store = args->repos[i].store,
+			    .complete = rc == 0 && mirror_has(b->mirror, i),
+			    .may_have = b->may_have[i] };
 	out->summary = b->head.s;
 	(void)snprintf(out->summary.id, sizeof out->summary.id, "%s", b->id);
 	out->packs = b->copied.n_packs;

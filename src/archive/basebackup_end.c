@@ -338,10 +338,19 @@ write_lines(struct basebackup *b, struct manifest_writer *w, struct fail *f)
 			return -1;
 	if (basebackup_tick(b, f) != 0)
 		return -1;
+	b->may_have[0] = true; /* with several stores: note_where */
 	rc = manifest_write_end(w, f);
 	return rc == 1
 	    ? fail_set(f, FAIL_REFUSED, b->id, "it has a manifest already")
 	    : rc;
+}
+
+/* What has failed may have failed too late for some of several stores. */
+static void
+note_where(struct basebackup *b)
+{
+	for (size_t i = 0; b->args->n_repos > 1 && i < b->args->n_repos; i++)
+		b->may_have[i] = mirror_may_have(b->repo.store, i);
 }
 
 int
@@ -360,5 +369,6 @@ basebackup_publish(struct basebackup *b, struct fail *f)
 	else
 		rc = write_lines(b, w, f);
 	manifest_writer_free(w);
+	note_where(b);
 	return rc == 0 ? basebackup_check_kept(b, f) : -1;
 }

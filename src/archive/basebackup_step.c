@@ -12,6 +12,9 @@
 /* Threads that were told to come back have so long for it. */
 #define END_MS 1000
 
+/* What is asked of the stores when the backup is there, once it is stopped. */
+#define STOPPED_MS 1000
+
 /* Where no store has answered, none keeps another waiting. */
 #define SILENCE_MS INT64_C(600000)
 
@@ -25,6 +28,7 @@ struct stepping {
 	size_t n, n_done;
 	int64_t begin_ms;
 	int64_t first_ms; /* when the first store had it done */
+	bool stopped;     /* by a signal; only if it is published */
 	/* No more is expected of it: done, failed, or given up. */
 	bool settled[STORES_MAX];
 	bool has[STORES_MAX]; /* done */
@@ -43,6 +47,8 @@ patience(const struct stepping *x, size_t i, int64_t now)
 	}
 	if (b->down[i] && x->n_done >= b->args->required && most > DOWN_MS)
 		most = DOWN_MS;
+	if (x->stopped && most > STOPPED_MS)
+		most = STOPPED_MS;
 	if (x->step->alive_ms != NULL) {
 		alive = atomic_load(&x->step->alive_ms[i]);
 		since = alive > since ? alive : since;
@@ -60,12 +66,15 @@ no_answer(const struct stepping *x, size_t i, int64_t now, struct fail *why)
 	units_format((uint64_t)(now - x->begin_ms), UNITS_MS, since);
 	(void)fail_set(why, FAIL_TRANSIENT, b->args->repos[i].store->url,
 	    "store %s has not answered for %s (%s), %s", name, since,
-	    b->down[i] ? "it has failed before" : "max_lag", x->step->what);
+	    x->stopped       ? "stopped"
+	        : b->down[i] ? "it has failed before"
+	                     : "max_lag",
+	    x->step->what);
 	(void)fail_hint(why,
 	    "is the store reachable? walvault check --store %s shows what is "
 	    "wrong%s",
 	    name,
-	    x->step->harmless || mirror_can_spare(b->mirror)
+	    x->step->published || mirror_can_spare(b->mirror)
 	        ? ""
 	        : "; with a smaller --required the backup goes on without it");
 }
@@ -77,9 +86,8 @@ lose(struct stepping *x, size_t i, struct fail *why, struct fail *f)
 	struct basebackup *b = x->b;
 
 	x->settled[i] = true;
-	if (x->step->harmless) {
-		log_info("store %s: %s: %s", b->args->stores[i].name,
-		    x->step->what, why->cause);
+	if (x->step->published) {
+		log_fail(LOG_WARNING, x->step->what, why);
 		return 0;
 	}
 	if (x->step->explain != NULL)
@@ -164,6 +172,8 @@ wait_all(struct stepping *x, struct fail *f)
 		round_wait(x->round, clock_monotonic_ms() + LOOK_MS);
 		(void)pthread_mutex_unlock(&x->round->lock);
 		rc = basebackup_tick(x->b, f);
+		x->stopped = rc != 0 && step->published;
+		rc = x->stopped ? 0 : rc;
 		if (rc == 0 && step->look != NULL)
 			rc = step->look(x->b, step->task.arg, f);
 		(void)pthread_mutex_lock(&x->round->lock);
@@ -182,7 +192,7 @@ take_all(struct stepping *x, struct fail *f)
 	for (size_t i = 0; step->take != NULL && i < x->n; i++)
 		if (x->has[i] &&
 		    step->take(x->b, step->task.arg, i, &why) != 0 &&
-		    lose(x, i, &why, f) != 0)
+		    mirror_drop(x->b->mirror, i, &why, f) != 0)
 			return -1;
 	return 0;
 }

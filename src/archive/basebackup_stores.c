@@ -23,6 +23,7 @@
 struct answer {
 	struct identity id;
 	uint64_t last_bytes, last_stored;
+	bool deleting;
 };
 
 /* What the threads of a step share. */
@@ -280,10 +281,20 @@ run_kept(const void *arg, struct repository *r, struct fail *f)
 	const struct asking *a = arg;
 	int rc = backup_is_deleting(r, a->begin.id, f);
 
-	if (rc == 1)
-		return fail_set(f, FAIL_REFUSED, a->begin.id,
-		    "expire took it for broken off and is deleting it");
-	return rc;
+	answer_of(a, r)->deleting = rc == 1;
+	return rc < 0 ? -1 : 0;
+}
+
+static int
+take_kept(struct basebackup *b, const void *arg, size_t i, struct fail *f)
+{
+	const struct asking *a = arg;
+
+	if (!a->answers[i].deleting)
+		return 0;
+	b->may_have[i] = false;
+	return fail_set(f, FAIL_REFUSED, b->id,
+	    "expire took it for broken off and is deleting it");
 }
 
 int
@@ -291,7 +302,9 @@ basebackup_check_kept(struct basebackup *b, struct fail *f)
 {
 	struct basebackup_step step = {
 		.what = "being asked whether the backup is still there",
-		.task.run = run_kept
+		.task.run = run_kept,
+		.take = take_kept,
+		.published = true
 	};
 
 	return ask_all(b, &step, f);
@@ -313,10 +326,9 @@ basebackup_renew_heads(struct basebackup *b)
 		.what = "bringing its index up to date; it is only slower "
 		        "without",
 		.task.run = run_renew,
-		.harmless = true
+		.published = true
 	};
 	struct fail f;
 
-	/* The backup is complete: a stop changes nothing about that. */
 	(void)ask_all(b, &step, &f);
 }

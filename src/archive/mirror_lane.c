@@ -61,7 +61,6 @@ mirror_lane_run(void *arg)
 	struct mirror_put *p = l->put;
 	const struct mirror_chunk *c;
 	struct store *orphan;
-	bool whole;
 	int rc;
 
 	/* The beginning may hang, too. */
@@ -70,9 +69,10 @@ mirror_lane_run(void *arg)
 	(void)pthread_mutex_lock(&p->lock);
 	while (rc == 0 && (c = lane_next(l)) != NULL)
 		rc = lane_write(l, c);
-	whole = rc == 0 && !l->stop;
+	l->whole = rc == 0 && !l->stop;
 	(void)pthread_mutex_unlock(&p->lock);
-	if (whole)
+	/* Not changed any more, so it may be read without the lock. */
+	if (l->whole)
 		rc = stream_finish(l->out, &l->fail);
 	stream_free(l->out);
 	(void)pthread_mutex_lock(&p->lock);

@@ -68,8 +68,11 @@ put_free(struct stream *stream)
 	int64_t until = clock_monotonic_ms() + END_MS;
 
 	(void)pthread_mutex_lock(&p->lock);
-	for (size_t i = 0; i < p->n; i++)
+	for (size_t i = 0; i < p->n; i++) {
 		p->lanes[i].stop = true;
+		/* What has not begun to finish it never will. */
+		p->to->may_have[i] = p->lanes[i].whole;
+	}
 	(void)pthread_cond_broadcast(&p->changed);
 	while (p->users > 1 && clock_monotonic_ms() < until)
 		mirror_wait_a_little(p);
@@ -163,12 +166,19 @@ mirror_put(struct store *store, const char *key,
 	return &p->stream;
 }
 
+bool
+mirror_may_have(const struct store *store, size_t i)
+{
+	return ((const struct mirror_store *)store)->may_have[i];
+}
+
 static void
 free_arrays(struct mirror_store *s)
 {
 	free(s->held_ms);
 	free(s->told);
 	free(s->behind);
+	free(s->may_have);
 }
 
 static void
@@ -199,9 +209,10 @@ mirror_put_store(struct mirror *m, struct store **stores, struct fail *f)
 		s->held_ms = calloc(s->n, sizeof *s->held_ms);
 		s->told = calloc(s->n, sizeof *s->told);
 		s->behind = calloc(s->n, sizeof *s->behind);
+		s->may_have = calloc(s->n, sizeof *s->may_have);
 	}
 	if (s == NULL || s->held_ms == NULL || s->told == NULL ||
-	    s->behind == NULL) {
+	    s->behind == NULL || s->may_have == NULL) {
 		if (s != NULL)
 			free_arrays(s);
 		free(s);

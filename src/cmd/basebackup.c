@@ -24,8 +24,10 @@
 static const char usage[] = "basebackup [option ...]";
 static const char about[] =
     "Make a base backup of the running cluster in pgdata.\n"
-    "Exit status: 0 complete; 1 failed, there is no backup; 2 complete, but "
-    "pages\nwith wrong checksums were found; 3 usage or configuration.";
+    "Exit status: 0 complete; 1 failed, nothing published unless the last "
+    "record says\nwhere; 2 complete, but pages with wrong checksums were "
+    "found; "
+    "3 usage or\nconfiguration.";
 
 /* How long what is under way may take to end, once asked to. */
 #define STOP_MS    2000
@@ -85,7 +87,10 @@ wait_signals(void *arg)
 			return NULL;
 		pause_ms(10);
 	}
-	log_error("backup: stopped by signal %d", signo);
+	log_error("backup: stopped by signal %d%s", signo,
+	    atomic_load(&job->phase) == BASEBACKUP_PUBLISHING
+	        ? "; it may be there (hint: walvault info shows whether it is)"
+	        : "");
 	_exit(EXIT_PROBLEM);
 }
 
@@ -243,10 +248,7 @@ run(struct job *job, struct fail *f)
 		rc = report(job, &result);
 	} else if (result.summary.id[0] != '\0') {
 		/* It had begun: nothing about the usage was wrong. */
-		log_fail(LOG_ERROR, "no backup", f);
-		log_info("no backup: %s: walvault expire --broken removes "
-		         "what is left of it",
-		    result.summary.id);
+		report_backup_failure(&result, f);
 		rc = EXIT_PROBLEM;
 	}
 	basebackup_result_clear(&result);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* A finished backup, told: see report_backup.h. */
+/* A backup, finished or failed, told: see report_backup.h. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -36,6 +36,34 @@ report_backup_log(const struct basebackup_result *r)
 			            "walvault sync completes it",
 			    r->stores[i].store->name, r->stores[i].store->url,
 			    s->id);
+}
+
+void
+report_backup_failure(const struct basebackup_result *r, const struct fail *f)
+{
+	char names[sizeof f->cause] = "";
+	struct fail where;
+	size_t len = 0;
+
+	for (size_t i = 0; i < r->n_stores && len < sizeof names; i++)
+		if (r->stores[i].may_have)
+			len += (size_t)snprintf(names + len, sizeof names - len,
+			    "%s%s", len > 0 ? ", " : "",
+			    r->stores[i].store->name);
+	if (len == 0) {
+		log_fail(LOG_ERROR, "no backup", f);
+		log_info("no backup: %s: walvault expire --broken removes "
+		         "what is left of it",
+		    r->summary.id);
+		return;
+	}
+	log_fail(LOG_ERROR, "backup failed", f);
+	(void)fail_set(&where, FAIL_TRANSIENT, r->summary.id,
+	    "it may be there in: %s", names);
+	(void)fail_hint(&where,
+	    "walvault info shows whether it is; walvault sync brings it to the "
+	    "stores that lack it");
+	log_fail(LOG_WARNING, "backup", &where);
 }
 
 static void

@@ -118,12 +118,40 @@ def test_where_it_is_required_the_backup_fails_and_says_whose_fault_it_is():
         assert all(published(repo.only(name)) == [] for name in repo.names), moment
 
 
-def test_a_required_store_that_hangs_at_the_manifest_fails_the_backup():
+def test_a_required_store_that_hangs_at_the_manifest_fails_and_says_where_it_is():
     _, repo = archiving(max_lag="5s")
     hung = HungStore(repo.place("second"), "manifest").hang()
     result = back_up(repo, env=hung.environment).expect(1)
     assert "store second has taken nothing" in result.err, result
+    (backup_id,) = published(repo.only("local"))
     assert published(repo.only("second")) == []
+    last = result.err.splitlines()[-1]
+    assert f"{backup_id}: it may be there in: local, second (hint: walvault info" in last, result
+    assert "no backup" not in result.err, result
+    repo.walvault("verify", "--store", "local", backup_id).expect(0)
+    hung.heal()
+    assert backup_id in repo.walvault("info").expect(0).out
+
+
+def test_a_published_backup_is_one_whoever_is_silent_then():
+    _, repo = archiving(max_lag="5s")
+    hung = HungStore(repo.place("second"), "tombstone").hang()
+    result = back_up(repo, env=hung.environment).expect(0)
+    assert "store second has not answered" in result.err, result
+    assert all(store["complete"] for store in result.json()["stores"]), result
+    assert [published(repo.only(name)) for name in repo.names] == [[result.json()["id"]]] * 2
+
+
+def test_a_published_backup_is_one_whenever_it_is_stopped_then():
+    _, repo = archiving(max_lag="10min")
+    hung = HungStore(repo.place("second"), "tombstone").hang()
+    backup, log = background(repo, env=hung.environment)
+    hung.wait_reached()
+    backup.send_signal(signal.SIGTERM)
+    assert backup.wait(BOUND) == 0, log.read_text()
+    (backup_id,) = published(repo.only("local"))
+    assert published(repo.only("second")) == [backup_id]
+    assert f"backup complete: {backup_id}" in log.read_text(), log.read_text()
 
 
 def archiving_to_a_bucket():
