@@ -6,7 +6,7 @@
 
 #include "place.h"
 
-/* What need not be said. */
+/* Schemes of a host, with the port that need not be said. */
 static const struct {
 	const char *scheme, *port;
 } usual[] = {
@@ -14,6 +14,16 @@ static const struct {
 	{ "http", ":80" },
 	{ "sftp", ":22" },
 };
+
+static bool
+has_host(const char *url, size_t scheme)
+{
+	for (size_t i = 0; i < sizeof usual / sizeof usual[0]; i++)
+		if (strlen(usual[i].scheme) == scheme &&
+		    strncasecmp(url, usual[i].scheme, scheme) == 0)
+			return true;
+	return false;
+}
 
 /* The length of the usual port at the host's end, if it is there. */
 static size_t
@@ -29,6 +39,25 @@ port_len(const char *url, size_t scheme, const char *host_end)
 			return len;
 	}
 	return 0;
+}
+
+/*
+ * "USER@HOST" of a URL with a host, or a bucket: only a host has no case.  The
+ * ports are cut off.
+ */
+static bool
+same_host(
+    const char *url, size_t scheme, const char *a, const char *b, size_t len)
+{
+	size_t user = 0;
+
+	if (!has_host(url, scheme))
+		return strncmp(a, b, len) == 0;
+	for (size_t i = 0; i < len; i++)
+		if (a[i] == '@' || b[i] == '@')
+			user = i + 1;
+	return strncmp(a, b, user) == 0 &&
+	    strncasecmp(a + user, b + user, len - user) == 0;
 }
 
 /*
@@ -88,6 +117,6 @@ place_is_same(const char *a, const char *b)
 	end_b = host_b + strcspn(host_b, "/");
 	len_a = (size_t)(end_a - host_a) - port_len(a, scheme, end_a);
 	len_b = (size_t)(end_b - host_b) - port_len(b, scheme, end_b);
-	return len_a == len_b && strncasecmp(host_a, host_b, len_a) == 0 &&
+	return len_a == len_b && same_host(a, scheme, host_a, host_b, len_a) &&
 	    same_path(end_a, end_b);
 }
