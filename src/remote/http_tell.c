@@ -135,7 +135,7 @@ http_tell(const struct http_failure *x, struct fail *f)
 	case CURLE_URL_MALFORMAT:
 		return never_heals(f, FAIL_CONFIG, "is the endpoint right?");
 	case CURLE_SSL_CONNECT_ERROR:
-		return is_no_tls(x) ? speaks_no_tls(x, f) : 1;
+		return x->stranger && is_no_tls(x) ? speaks_no_tls(x, f) : 1;
 	case CURLE_SSL_CACERT_BADFILE:
 	case CURLE_PEER_FAILED_VERIFICATION:
 		return never_heals(f, FAIL_CONFIG,

@@ -18,6 +18,7 @@ from walvault_test.cases import new_directory
 from walvault_test.fakeclock import program_clock
 from walvault_test.fetching import Asker
 from walvault_test.programs import program
+from walvault_test.relay import Relay
 from walvault_test.restoring import take_backup
 from walvault_test.scripted import (
     ALWAYS,
@@ -387,6 +388,36 @@ def test_a_port_that_speaks_the_other_protocol_is_told_at_once():
         assert time.monotonic() - begin < 30
         # No absence, in recovery.
         assert f"endpoint = {right}://{address})" in s.fetch(status=200).err
+
+
+class Falters(Relay):
+    """The way to a service of TLS, but for the second connection: that is answered without."""
+
+    def __init__(self, endpoint):
+        self.begun = 0
+        super().__init__(("127.0.0.1", int(endpoint.rpartition(":")[2])))
+        self.endpoint = f"https://127.0.0.1:{self.port}"
+
+    def _pass_on(self, near, far):
+        self.begun += 1
+        if self.begun == 2:
+            with near, far, contextlib.suppress(OSError):
+                near.recv(65536)
+                near.sendall(b"HTTP/1.0 503 Service Unavailable\r\n\r\n")
+            return
+        super()._pass_on(near, far)
+
+
+def test_a_port_that_spoke_tls_before_and_does_not_for_once_is_tried_again():
+    authority = Authority(new_directory("tls"))
+    server = ScriptedS3(authority.issue())
+    s = Scripted(server, ca_file=authority.ca)
+    relay = Falters(server.endpoint)
+    s.repo.section["endpoint"] = relay.endpoint
+    s.repo.configure()
+    server.on(".", resets)
+    result = s.push()
+    assert "does not speak TLS" not in result.err and relay.begun > 2, result
 
 
 class Tells:
