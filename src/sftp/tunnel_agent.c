@@ -66,7 +66,8 @@ run(void *arg)
 
 		if (left == 0) {
 			w->late = true;
-			(void)shutdown(w->agent, SHUT_RDWR);
+			/* Not for writing: libssh would be ended by SIGPIPE. */
+			(void)shutdown(w->agent, SHUT_RD);
 			return NULL;
 		}
 		if (poll(&p, 1, left > 60000 ? 60000 : (int)left) > 0)
