@@ -145,30 +145,48 @@ check_copies(struct setup *s, const char *id, struct fail *f)
 	return 0;
 }
 
+/* Another init at the same time may have been faster in some of the n. */
+static int
+check_others_made(struct setup *s, size_t n, struct fail *f)
+{
+	for (size_t i = 1; i < n; i++)
+		if (repository_same(&s->repos[0], &s->repos[i], f) != 0)
+			return fail_add(f,
+			    "another walvault init has run at the same time");
+	return 0;
+}
+
 /* The marker in every store of this run, with one id. */
 static int
 create_repositories(
     struct setup *s, size_t own, struct known *known, struct fail *f)
 {
 	char id[REPOSITORY_ID];
+	bool is_new;
 
 	if (open_left_out(s, f) != 0 || common_id(s, own, known, id, f) != 0)
 		return -1;
-	if (id[0] == '\0')
+	is_new = id[0] == '\0';
+	if (is_new)
 		repository_new_id(id);
 	if (check_copies(s, id, f) != 0)
 		return -1;
 	for (size_t i = 0; i < own; i++) {
 		struct repository *r = &s->repos[i];
-		int rc = repository_create(r, f);
+		int rc;
 
+		/* The first one's, if another init was faster there. */
+		if (i > 0)
+			memcpy(r->id, s->repos[0].id, sizeof r->id);
+		rc = repository_create(r, f);
 		if (rc < 0)
 			return -1;
 		(void)printf("%s: repository %s of cluster %s %s\n",
 		    r->store->url, r->id, r->layout.cluster,
 		    rc == 1 ? "is there" : "made");
 	}
-	return 0;
+	/* The others have nothing yet if the id is a new one. */
+	return check_others_made(s, is_new ? own : s->n, f);
 }
 
 /* What this host remembers is of another making, or of the older history. */

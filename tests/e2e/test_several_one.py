@@ -3,7 +3,9 @@
 
 import shutil
 import subprocess
+from pathlib import Path
 
+from walvault_test.cases import new_directory
 from walvault_test.fetching import Asker
 from walvault_test.programs import clean_environment, program
 from walvault_test.several import SeveralStores, last_line, push, several, sync
@@ -72,6 +74,52 @@ def test_sync_into_a_store_that_was_never_made_says_how_it_is_made():
     repo.init("--store", "offsite")
     sync(repo)
     assert repo.holders(wal[0]) == ["local", "offsite"]
+
+
+CONTRIB = Path(__file__).resolve().parents[2] / "contrib"
+
+
+def init_beside_another(store):
+    """init, and as it makes the first store's marker another one makes that of ``store``.
+
+    The result of the first, and the repository.
+    """
+    repo, wal = uninitialised()
+    script = new_directory("command") / "command"
+    script.write_text(
+        "#!/bin/sh\n"
+        f'if [ "$1 $2" = "put main/repository" ] && mkdir {script.parent}/once 2>/dev/null; then\n'
+        f"    {program('walvault')} init --config {repo.config} --store {store} >&2 || exit 1\n"
+        "fi\n"
+        f'exec {CONTRIB}/exec-directory {repo.place("local")} "$@"\n',
+        encoding="utf-8",
+    )
+    script.chmod(0o755)
+    repo.sections["local"] = {"url": f"exec:{script}"}
+    repo.configure()
+    result = repo.walvault("init")
+    assert (script.parent / "once").exists(), result
+    return result, repo, wal
+
+
+def test_another_init_that_was_faster_in_the_first_store_is_followed_in_all():
+    result, repo, wal = init_beside_another("local")
+    result.expect(0)
+    assert len(identifiers(repo)) == 2 and len(set(identifiers(repo).values())) == 1
+    push(repo, wal[0]).expect(0)
+    assert repo.holders(wal[0]) == ["local", "offsite"]
+
+
+def test_another_init_that_made_another_repository_is_told():
+    result, repo, _ = init_beside_another("offsite")
+    result.expect(3)
+    for words in ("another walvault init", "offsite holds another repository", "Move away"):
+        assert words in last_line(result), result
+    assert not identities(repo, "local")
+    # What the hint says is the way out.
+    (repo.place("offsite") / "main").rename(repo.place("offsite") / "moved")
+    repo.init()
+    assert len(identifiers(repo)) == 2 and len(set(identifiers(repo).values())) == 1
 
 
 # -- two repositories --
