@@ -21,6 +21,20 @@
 int known_require(struct repository *r, const char *state_dir,
     struct identity *out, struct fail *f);
 
+/*
+ * Which repository an opened one's store holds is remembered, without end and
+ * of directories, too: for known_same.  state_dir may be NULL.
+ */
+void known_see(const struct repository *r, const char *state_dir);
+
+/*
+ * r's store has answered, and another one is silent: did that one hold the same
+ * repository when it last answered?  0, 1 nothing is remembered of it, -1
+ * FAIL_CONFIG.  Threads may be at work in silent.
+ */
+int known_same(const struct repository *silent, const char *state_dir,
+    const struct repository *r, struct fail *f);
+
 /* Nothing is remembered of this system any more: it is being made. */
 void known_forget(const struct repository *r, const char *state_dir);
 

@@ -81,6 +81,13 @@ several_ask(struct several *s, const struct several_task *t, struct fail *f);
 /* What store i has done does not count, for this reason: it has failed. */
 void several_take_back(struct several *s, size_t i, const struct fail *why);
 
+/*
+ * Store i has answered, and perhaps none of those before it has: does it hold
+ * the repository that the first of them held that is remembered?  0 (also if
+ * nothing is remembered), or -1 FAIL_CONFIG.
+ */
+int several_is_known(const struct several *s, size_t i, struct fail *f);
+
 /* How many stores gave this word the last time. */
 size_t several_count(const struct several *s, enum several_word word);
 

@@ -20,6 +20,9 @@ void state_make_dir(const char *state_dir);
 int state_seen(
     const char *state_dir, const struct repository *r, char id[REPOSITORY_ID]);
 
+/* It is r->id, as its store has just said. */
+void state_see(const char *state_dir, const struct repository *r);
+
 /*
  * Timeline history files that a store has answered with: immutable, and asked
  * for at the moment when a wrong answer makes a server choose a timeline that

@@ -11,6 +11,7 @@
 #include "basebackup_step.h"
 #include "behind.h"
 #include "heads.h"
+#include "known.h"
 #include "log.h"
 #include "units.h"
 
@@ -29,6 +30,7 @@ struct answer {
 /* What the threads of a step share. */
 struct asking {
 	const struct repository *first; /* the others follow */
+	const char *state_dir;
 	uint64_t sysid;
 	uint64_t bytes; /* of all files */
 	uint64_t last_bytes, last_stored;
@@ -60,6 +62,7 @@ ask_all(struct basebackup *b, struct basebackup_step *step, struct fail *f)
 	if (a == NULL)
 		return fail_errno(f, "backup", "memory");
 	*a = (struct asking){ .first = b->args->repos,
+		.state_dir = b->args->state_dir,
 		.sysid = b->control.sysid,
 		.bytes = b->list.bytes,
 		.last_bytes = b->last_bytes,
@@ -85,7 +88,20 @@ run_open(const void *arg, struct repository *r, struct fail *f)
 	r->layout.sysid = a->sysid;
 	if (repository_open(r, f) != 0)
 		return -1;
+	known_see(r, a->state_dir);
 	return repository_require(r, &answer_of(a, r)->id, f);
+}
+
+/* The first to be taken: those before it are silent, or have failed. */
+static int
+same_as_silent(const struct basebackup *b, size_t i, struct fail *f)
+{
+	const struct basebackup_args *a = b->args;
+	int rc = 1;
+
+	for (size_t k = 0; k < i && rc == 1; k++)
+		rc = known_same(&a->repos[k], a->state_dir, &a->repos[i], f);
+	return rc < 0 ? -1 : 0;
 }
 
 /* All must be one repository: an object names the one it belongs to. */
@@ -98,6 +114,8 @@ take_open(struct basebackup *b, const void *arg, size_t i, struct fail *f)
 
 	b->down[i] = false;
 	if (b->repo.id[0] == '\0') {
+		if (same_as_silent(b, i, f) != 0)
+			return -1;
 		b->repo = *r;
 		b->identity = *id;
 		return 0;

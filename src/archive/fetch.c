@@ -17,6 +17,7 @@
 
 #include "control.h"
 #include "fetch.h"
+#include "fetch_memory.h"
 #include "fetch_place.h"
 #include "fork.h"
 #include "io.h"
@@ -34,6 +35,7 @@ struct fetch {
 	struct fetch_place to;
 	bool has_control;
 	struct control control;
+	bool two_repositories; /* the stores hold different ones */
 };
 
 /* A history file: small, must parse, and worth remembering. */
@@ -56,7 +58,8 @@ get_history(
 	}
 	if (rc == 0)
 		rc = fetch_place_bytes(&x->to, &m.bytes, f);
-	if (rc == 0)
+	/* Of several, not before they are known to be one repository. */
+	if (rc == 0 && x->args->several == NULL)
 		state_save_history(x->args->state_dir, r, x->to.name.tli,
 		    m.bytes.data, m.bytes.len);
 	buf_clear(&m.bytes);
@@ -136,7 +139,10 @@ prove_absence(
 {
 	struct identity id;
 
-	if (repository_open(r, f) != 0 || repository_require(r, &id, f) != 0 ||
+	if (repository_open(r, f) != 0)
+		return -1;
+	known_see(r, x->args->state_dir);
+	if (repository_require(r, &id, f) != 0 ||
 	    (remembered && check_generation(x, r, false, f) != 0))
 		return -1;
 	return 1;
@@ -232,24 +238,24 @@ learn_system(struct fetch *x)
  * together; it, or -1 and nothing is at the destination.
  */
 static int
-require_one_repository(const struct fetch *x, int rc, struct fail *f)
+require_one_repository(struct fetch *x, int rc, struct fail *f)
 {
 	const struct several *s = x->args->several;
 	const struct repository *first = NULL;
 
-	for (size_t i = 0; rc >= 0 && i < s->n; i++) {
+	x->two_repositories = false;
+	for (size_t i = 0; rc >= 0 && !x->two_repositories && i < s->n; i++) {
 		if (s->store[i].word != SEVERAL_DONE &&
 		    s->store[i].word != SEVERAL_NO)
 			continue;
-		if (first == NULL) {
+		if (first == NULL)
 			first = &s->repos[i];
-		} else if (repository_same(first, &s->repos[i], f) != 0) {
-			if (rc == 0)
-				(void)unlink(x->to.dest);
-			rc = -1;
-		}
+		x->two_repositories = several_is_known(s, i, f) != 0 ||
+		    repository_same(first, &s->repos[i], f) != 0;
 	}
-	return rc;
+	if (x->two_repositories && rc == 0)
+		(void)unlink(x->to.dest);
+	return x->two_repositories ? -1 : rc;
 }
 
 /*
@@ -270,6 +276,8 @@ get_from_several(struct fetch *x, struct fail *f)
 	learn_system(x);
 	rc = require_one_repository(x, rc, f);
 	if (rc == 0)
+		fetch_memory_keep(x->args, &x->to);
+	if (rc == 0)
 		tell_failed(x->args->several, x->to.name.text,
 		    "fetched from another store", NULL);
 	else if (rc < 0)
@@ -283,42 +291,6 @@ get_from_any(struct fetch *x, struct fail *f)
 	return x->args->several != NULL
 	    ? get_from_several(x, f)
 	    : get_from_twice(x, &x->args->repos[0], f);
-}
-
-/* What a store once answered still holds while it does not. */
-static int
-remembered_by(struct fetch *x, struct repository *r, struct fail *f)
-{
-	struct buf b = { 0 };
-	struct timeline t;
-	int rc = -1;
-
-	r->layout.sysid = x->to.sysid;
-	r->layout.generation = x->args->generation;
-	if (state_load_history(x->args->state_dir, r, x->to.name.tli, &b) ==
-	        0 &&
-	    timeline_parse(
-	        b.data, b.len, x->to.name.tli, x->to.name.text, &t, f) == 0) {
-		timeline_clear(&t);
-		rc = fetch_place_bytes(&x->to, &b, f);
-	}
-	buf_clear(&b);
-	if (rc == 0)
-		log_warning("fetched: %s: from memory: no word from store %s",
-		    x->to.name.text, r->store->name);
-	return rc;
-}
-
-static int
-get_remembered(struct fetch *x)
-{
-	for (size_t i = 0; i < x->args->n_repos; i++) {
-		struct fail f;
-
-		if (remembered_by(x, &x->args->repos[i], &f) == 0)
-			return 0;
-	}
-	return -1;
 }
 
 static bool
@@ -415,7 +387,7 @@ fetch_remembered(const struct fetch_args *args, const char *name,
 	if (fetch_init(&x, name, f) != 0 || x.to.name.kind != WALNAME_HISTORY ||
 	    find_cluster(&x, f) != 0)
 		return -1;
-	return get_remembered(&x);
+	return fetch_memory_get(x.args, &x.to);
 }
 
 static int
@@ -475,7 +447,8 @@ fetch_file(const struct fetch_args *args, const char *name, const char *dest,
 		return -1;
 	rc = fetch_by_plan(&x, f);
 	if (rc < 0 && x.to.name.kind == WALNAME_HISTORY &&
-	    f->kind != FAIL_DAMAGED && get_remembered(&x) == 0)
+	    f->kind != FAIL_DAMAGED && !x.two_repositories &&
+	    fetch_memory_get(x.args, &x.to) == 0)
 		return 0;
 	return rc;
 }

@@ -84,6 +84,29 @@ remember(const struct repository *r, const char *state_dir,
 	buf_clear(&b);
 }
 
+void
+known_see(const struct repository *r, const char *state_dir)
+{
+	if (state_dir != NULL)
+		state_see(state_dir, r);
+}
+
+int
+known_same(const struct repository *silent, const char *state_dir,
+    const struct repository *r, struct fail *f)
+{
+	struct repository past = *r;
+
+	past.store = silent->store;
+	if (state_dir == NULL || state_seen(state_dir, &past, past.id) != 0)
+		return 1;
+	if (repository_same(&past, r, f) == 0)
+		return 0;
+	return fail_add(f,
+	    "store %s has not answered, but by what this host remembers of it",
+	    silent->store->name);
+}
+
 int
 known_require(struct repository *r, const char *state_dir, struct identity *out,
     struct fail *f)
@@ -93,6 +116,7 @@ known_require(struct repository *r, const char *state_dir, struct identity *out,
 	if ((r->id[0] == '\0' && repository_open(r, f) != 0) ||
 	    repository_require(r, out, f) != 0)
 		return -1;
+	known_see(r, state_dir);
 	if (is_remembered(r, state_dir))
 		remember(r, state_dir, out);
 	return 0;

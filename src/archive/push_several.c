@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "known.h"
 #include "log.h"
 #include "publish.h"
 #include "push_several.h"
@@ -103,7 +104,7 @@ too_few(const struct push *p, const struct several *s, struct fail *f)
 /*
  * What is in another repository, or a second time in the same place, is not
  * archived there.  The first store in the order of the configuration is the
- * one that counts.
+ * one that counts, also while it is silent, if it is remembered.
  */
 static void
 refuse_strangers(struct several *s)
@@ -111,13 +112,17 @@ refuse_strangers(struct several *s)
 	const struct several_store *x = s->store;
 	struct fail f;
 
-	for (size_t i = 1; i < s->n; i++)
+	for (size_t i = 1; i < s->n; i++) {
+		if (x[i].word == SEVERAL_DONE &&
+		    several_is_known(s, i, &f) != 0)
+			several_take_back(s, i, &f);
 		for (size_t k = 0; k < i && x[i].word == SEVERAL_DONE; k++)
 			if ((x[k].word == SEVERAL_DONE ||
 			        x[k].word == SEVERAL_NO) &&
 			    repository_copies(&s->repos[k], &s->repos[i], &f) !=
 			        0)
 				several_take_back(s, i, &f);
+	}
 }
 
 static int
@@ -167,8 +172,11 @@ run_stat(const void *arg, struct repository *repo, struct fail *f)
 	struct store_info info;
 	char key[LAYOUT_KEY_MAX];
 
-	if (repo->id[0] == '\0' && repository_open(repo, f) != 0)
-		return -1;
+	if (repo->id[0] == '\0') {
+		if (repository_open(repo, f) != 0)
+			return -1;
+		known_see(repo, x->p.args->state_dir);
+	}
 	repo->layout.sysid = x->sysid;
 	layout_wal(&repo->layout, &x->p.name, NULL, key);
 	return store_stat(repo->store, key, &info, f);
@@ -183,7 +191,7 @@ push_several_is_archived(
 
 	if (x == NULL)
 		return fail_errno(f, name->text, "memory");
-	x->p.name = *name;
+	x->p = (struct push){ .args = args, .name = *name };
 	x->sysid = push_system(args)->layout.sysid;
 	do_shared(s, x, run_stat);
 	refuse_strangers(s);

@@ -2,6 +2,7 @@
 /* Several stores side by side: see several.h. */
 #include <string.h>
 
+#include "known.h"
 #include "several_round.h"
 #include "units.h"
 
@@ -271,6 +272,21 @@ several_take_back(struct several *s, size_t i, const struct fail *why)
 	x->word = SEVERAL_FAILED;
 	x->fail = x->last = *why;
 	x->failed = true;
+}
+
+int
+several_is_known(const struct several *s, size_t i, struct fail *f)
+{
+	int rc = 1;
+
+	for (size_t k = 0; k < i && rc == 1; k++) {
+		enum several_word word = s->store[k].word;
+
+		if (word == SEVERAL_DONE || word == SEVERAL_NO)
+			return 0;
+		rc = known_same(&s->repos[k], s->state_dir, &s->repos[i], f);
+	}
+	return rc < 0 ? -1 : 0;
 }
 
 size_t

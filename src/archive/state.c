@@ -115,20 +115,35 @@ state_make_dir(const char *state_dir)
 		(void)owner_mkdir(AT_FDCWD, state_dir, 0700);
 }
 
+/* Remember r->id.  Most often that is what is there.  0 or -1. */
+static int
+see(const char *state_dir, const struct repository *r)
+{
+	char dir[PATH_MAX], path[PATH_MAX], id[REPOSITORY_ID] = "";
+
+	store_dir(state_dir, r, dir);
+	file_in(dir, "seen", path);
+	if (read_id(path, id) == 0 && strcmp(id, r->id) == 0)
+		return 0;
+	state_make_dir(state_dir);
+	(void)owner_mkdir(AT_FDCWD, dir, 0700);
+	return write_file(path, r->id, strlen(r->id));
+}
+
+void
+state_see(const char *state_dir, const struct repository *r)
+{
+	(void)see(state_dir, r);
+}
+
 /* The path of a file, its directories made.  0 or -1. */
 static int
 make_path(const char *state_dir, const struct repository *r, const char *name,
     char out[PATH_MAX])
 {
-	char dir[PATH_MAX], sub[PATH_MAX], path[PATH_MAX];
-	char id[REPOSITORY_ID] = "";
+	char dir[PATH_MAX], sub[PATH_MAX];
 
-	state_make_dir(state_dir);
-	store_dir(state_dir, r, dir);
-	(void)owner_mkdir(AT_FDCWD, dir, 0700);
-	file_in(dir, "seen", path);
-	if ((read_id(path, id) != 0 || strcmp(id, r->id) != 0) &&
-	    write_file(path, r->id, strlen(r->id)) != 0)
+	if (see(state_dir, r) != 0)
 		return -1;
 	history_dir(state_dir, r, r->id, dir);
 	(void)owner_mkdir(AT_FDCWD, dir, 0700);

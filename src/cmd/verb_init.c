@@ -196,6 +196,7 @@ forget(struct setup *s, size_t i)
 	struct repository older = s->repos[i];
 	const char *state_dir = conf_text(s->conf, OPT_STATE_DIR, NULL);
 
+	known_see(&older, state_dir);
 	known_forget(&older, state_dir);
 	if (older.layout.generation > 1) {
 		older.layout.generation--;

@@ -123,6 +123,12 @@ def test_two_stores_that_are_different_repositories_are_told_apart():
     assert all(published(store) == [] for store in repo.stores())
     found = repo.walvault("check").expect(2)
     assert "are different repositories" in found.out, found
+    # One that is down is known by what is remembered of it.
+    repo.store.rename(repo.directory / "away")
+    repo.store.mkdir()
+    failed = back_up(repo, "--required", "1").expect(3)
+    assert "store second holds another repository" in failed.err, failed
+    assert published(repo.second) == []
 
 
 def remove_from(repo, *names):

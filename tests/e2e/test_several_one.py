@@ -173,6 +173,80 @@ def test_walfetch_takes_nothing_from_a_second_repository():
     asker.fetch(wal[2], "--store", "local").expect(1)
 
 
+def test_a_history_of_a_second_repository_is_not_served_from_memory_either():
+    repo, _ = two_repositories()
+    history = repo.pg.data / "pg_wal/00000002.history"
+    history.write_text("1\t0/5000000\tof the other\n", encoding="ascii")
+    push(repo, history.name, "--store", "offsite").expect(0)
+    asker = Asker(repo, "recovery")
+    for _ in range(2):
+        result = asker.fetch_fails(history.name, 200)
+        assert "holds another repository" in result.err, result
+    # Who says which one is meant is served, and what is remembered of that is the other's.
+    asker.fetch(history.name, "--store", "offsite").expect(0)
+    asker.destination.unlink()
+    asker.fetch_fails(history.name, 200)
+    for name in repo.names:
+        repo.take_down(name)
+    asker.fetch(history.name, "--store", "offsite").expect(0)
+    asker.destination.unlink()
+    asker.fetch_fails(history.name, 200)
+
+
+def test_a_history_of_several_stores_is_remembered():
+    _, repo, _ = several()
+    history = repo.pg.data / "pg_wal/00000002.history"
+    history.write_text("1\t0/5000000\tone\n", encoding="ascii")
+    push(repo, history.name).expect(0)
+    asker = Asker(repo, "recovery")
+    asker.fetch(history.name).expect(0)
+    asker.destination.unlink()
+    for name in repo.names:
+        repo.take_down(name)
+    assert "from memory" in asker.fetch(history.name).expect(0).err
+    assert asker.destination.read_bytes() == history.read_bytes()
+
+
+def test_a_store_of_another_repository_is_told_by_memory_while_the_first_is_down():
+    repo, wal = two_repositories(required="any")
+    push(repo, wal[0]).expect(0)
+    push(repo, wal[1], "--store", "offsite").expect(0)
+    repo.take_down("local")
+    result = push(repo, wal[2]).expect(3)
+    assert "safe in no store" in last_line(result), result
+    words = ("store offsite holds another repository", "store local (file://", "has not answered")
+    for word in words:
+        assert word in result.err, result
+    asker = Asker(repo, "recovery")
+    result = asker.fetch_fails(wal[1], 200)
+    for word in words:
+        assert word in result.err, result
+    asker.fetch(wal[1], "--store", "offsite").expect(0)
+    # Nothing is remembered: whoever answers is believed.
+    shutil.rmtree(repo.state_directory)
+    repo.state_directory.mkdir()
+    push(repo, wal[2]).expect(0)
+
+
+def test_memory_is_no_obstacle_to_copies_of_one_repository():
+    _, repo, wal = several(("local", "offsite", "third"), required="any")
+    push(repo, wal[0]).expect(0)
+    back = repo.take_down("local")
+    push(repo, wal[1]).expect(0)
+    assert repo.holders(wal[1]) == ["offsite", "third"]
+    back()
+    # A stranger that is down says nothing of those behind it.
+    for down in repo.state_directory.glob("*/behind"):
+        down.unlink()
+    shutil.rmtree(repo.place("offsite") / "main")
+    repo.configure(store="offsite")
+    repo.init()
+    repo.configure(store="local, offsite, third")
+    repo.take_down("offsite")
+    push(repo, wal[2]).expect(0)
+    assert repo.holders(wal[2]) == ["local", "third"]
+
+
 # -- one place under two names --
 
 
