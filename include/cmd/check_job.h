@@ -115,6 +115,10 @@ check_nowhere(const struct check *c, const char *what, char *out, size_t cap);
 /* What is to be done about what no store has. */
 const char *check_remedy(const struct check *c);
 
+/* -- check_aside.c: damaged objects that were set aside, of one store -- */
+
+void check_aside(struct check *c, const struct index *x);
+
 /* -- check_content.c: do stores hold the same under one name? -- */
 
 /* The lines of one timeline, lines[i] that of store i (n = 0: none). */
@@ -126,5 +130,15 @@ void check_content_rest(struct check *c);
 /* -- check_several.c: does one store lack what others have? -- */
 
 void check_several(struct check *c);
+
+/*
+ * Another store that is the same directory as store i, with a failure that
+ * says so; i if there is none.
+ */
+size_t check_one_place(const struct check *c, size_t i, struct fail *f);
+
+/* -- check_lag.c: what a sync would bring to each -- */
+
+void check_lag(struct check *c);
 
 #endif

@@ -141,8 +141,17 @@ check_damage_here(
 {
 	size_t k = place_of(all, s->segno);
 
-	if (s->damaged && k < all->n && all->segment[k].segno == s->segno &&
-	    !all->segment[k].damaged)
+	if (!s->damaged || k == all->n || all->segment[k].segno != s->segno ||
+	    all->segment[k].damaged)
+		return;
+	/* A mark: the object is what was archived, which repair leaves. */
+	if (s->has_sum)
+		findings_add(&c->found, NAGIOS_WARNING, "damage",
+		    "%s was archived damaged: %s; another store has other "
+		    "content under this name: see walvault(1), OTHER CONTENT "
+		    "IN TWO STORES",
+		    s->name.text, s->damage);
+	else
 		findings_add(&c->found, NAGIOS_WARNING, "damage",
 		    "%s: %s; another store has it whole: walvault repair %s",
 		    s->name.text, s->damage, s->name.text);
@@ -237,66 +246,6 @@ check_timeline(struct check *c, uint32_t tli)
 			line_clear(&own[i]);
 	}
 	line_clear(&all);
-}
-
-/* -- what was set aside -- */
-
-/* The segment that was set aside under that key.  0, or 1: something else. */
-static int
-aside_segment(const char *key, struct walname *name)
-{
-	const char *cut = strstr(key, ".damaged-");
-	char was[LAYOUT_KEY_MAX];
-
-	if (cut == NULL)
-		return 1;
-	(void)snprintf(was, sizeof was, "%.*s", (int)(cut - key), key);
-	return layout_parse_wal(was, name) != LAYOUT_SEGMENT;
-}
-
-static bool
-is_archived(const struct index *x, uint32_t tli, uint64_t segno)
-{
-	const struct index_timeline *t = index_timeline(x, tli);
-
-	for (size_t i = 0; t != NULL && i < t->segments.n; i++)
-		if (t->segments.list[i].segno == segno)
-			return true;
-	return false;
-}
-
-/* Segments that were set aside and have not come back. */
-static void
-check_aside(struct check *c, const struct index *x)
-{
-	for (size_t i = 0; i < x->aside.n; i++) {
-		struct walname name;
-		uint64_t segno;
-
-		if (aside_segment(x->aside.list[i].key, &name) != 0)
-			continue;
-		segno = walname_segno(&name, x->id.segsize);
-		if (is_archived(x, name.tli, segno))
-			continue;
-		if (is_archived(&c->all->index, name.tli, segno))
-			findings_add(&c->found, NAGIOS_WARNING, "set aside",
-			    "%s was damaged; another store has it: walvault "
-			    "sync brings it",
-			    name.text);
-		else
-			findings_add(&c->found,
-			    check_is_covered_any(c->all, name.tli, segno)
-			        ? NAGIOS_WARNING
-			        : NAGIOS_CRITICAL,
-			    "set aside",
-			    "%s was damaged and is not archived again: a "
-			    "recovery that asks for it ends; walpush it from "
-			    "some server's pg_wal, or take a base backup",
-			    name.text);
-	}
-	if (x->aside.n > 0)
-		findings_add(&c->found, NAGIOS_WARNING, "set aside",
-		    "%zu damaged objects were set aside", x->aside.n);
 }
 
 void

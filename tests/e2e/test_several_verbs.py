@@ -343,3 +343,117 @@ def test_a_store_that_accepts_and_says_nothing_ends_no_verb():
         result = repo.walvault("find", "--latest").expect(1)
         assert "store offsite" in result.err, result
     assert silent.accepted > 5
+
+
+# -- check: what a sync would bring --
+
+
+def lag(repo, store, status, **settings):
+    return [x for x in check(repo, status, "lag", **settings) if x["store"] == store]
+
+
+def test_a_store_that_lacks_backups_or_old_wal_has_not_what_the_others_have():
+    pg, repo, made = archiving()
+    pg.archive_all()
+    pg.stop()
+    system = repo.only("offsite").system_directory()
+    # A directory of backups, or all WAL, is gone: both with nothing left that could tell.
+    for lost, words in (("backup", (made, "1 backup")), ("wal", ("WAL files", "its backups"))):
+        (system / lost).rename(system.parent / lost)
+        for required in ("all", "any"):
+            repo.configure(required=required)
+            found = lag(repo, "offsite", WARNING)
+            assert [x["level"] for x in found].count("WARNING") == 1, found
+            text = " ".join(x["text"] for x in found)
+            for word in (*words, "walvault sync"):
+                assert word in text, found
+            assert "has what the other" not in text, found
+        (rest,) = lag(repo, "local", WARNING)
+        assert rest["level"] == "OK" and "has what the other" in rest["text"], rest
+        repo.walvault("sync").expect(0)
+        assert [x["level"] for x in check(repo, OK, "lag")] == ["OK", "OK"]
+
+
+def test_a_store_that_was_added_has_not_what_the_first_one_has():
+    pg, wal = stopped_cluster()
+    repo = SeveralStores(pg, timeout="20s", archive_age_warning="1d")
+    repo.init("--store", "local")
+    for name in wal[:4]:
+        repo.walpush(f"pg_wal/{name}", "--store", "local", "--required", "1").expect(0)
+    repo.init("--store", "offsite")
+    repo.walpush(f"pg_wal/{wal[4]}").expect(0)
+    (found,) = lag(repo, "offsite", WARNING)
+    assert found["level"] == "WARNING" and "4 segments" in found["text"] and wal[0] in found["text"], found
+    assert "walvault sync" in found["text"], found
+    repo.walvault("sync").expect(0)
+    assert {x["level"] for x in check(repo, WARNING, "lag")} == {"OK"}  # there is no backup
+
+
+def test_what_the_rules_of_a_store_do_not_keep_is_no_lag():
+    pg, repo, made = archiving(sections={"offsite": {"keep_full": 1}}, keep_full=3)
+    pg.archive_all()
+    repo.run("basebackup", "--fast", "--conninfo", pg.conninfo()).expect(0)
+    pg.archive_all()
+    pg.stop()
+    repo.walvault("expire").expect(0)
+    assert not backup_object(repo, "offsite", made, "manifest").exists()
+    assert [(x["level"], "has what the other" in x["text"]) for x in check(repo, OK, "lag")] == [("OK", True)] * 2
+    repo.configure(keep_full=1)  # expire has not run since: what goes next is brought nowhere
+    assert {x["level"] for x in check(repo, OK, "lag")} == {"OK"}
+    repo.sections["offsite"] = {"keep_full": 2}
+    repo.configure(keep_full=3)
+    assert made in " ".join(x["text"] for x in lag(repo, "offsite", WARNING))
+
+
+def test_one_directory_with_two_names_is_critical():
+    repo, _ = several(push=2)
+    shutil.rmtree(repo.place("offsite"))
+    repo.place("offsite").symlink_to(repo.place("local"))
+    (found,) = check(repo, CRITICAL, "repositories")
+    assert found["level"] == "CRITICAL" and "is the same directory as store local" in found["text"], found
+    assert not check(repo, CRITICAL, "lag")
+
+
+def test_what_is_in_as_many_stores_as_required_is_archived():
+    pg, repo, _ = archiving(required="any", timeout="5s")
+    back = repo.take_down("offsite")
+    pg.archive_all()
+    back()
+    for required, level in (("any", "OK"), ("all", "CRITICAL")):
+        repo.configure(required=required)
+        result = repo.walvault("check", "--json", "--conninfo", pg.conninfo())
+        found = [x for x in result.json()["findings"] if x["subject"] == "archived WAL"]
+        (last,) = [x for x in found if "1 of 2 stores" in x["text"]]
+        assert last["level"] == level, found
+    pg.stop()
+
+
+def test_what_was_set_aside_and_is_whole_again_is_no_warning():
+    repo, wal = several(push=3)
+    repo.damage("offsite", wal[1])
+    assert check(repo, WARNING, "damage")
+    repo.walvault("repair", wal[1]).expect(0)
+    (aside,) = check(repo, WARNING, "set aside")  # the warning left: there is no backup
+    assert aside["level"] == "OK" and aside["store"] == "offsite", aside
+    assert "walvault expire" in aside["text"] and ".damaged-" in aside["text"], aside
+    lose(repo, "offsite", wal[1])
+    assert any(x["level"] == "WARNING" for x in check(repo, WARNING, "set aside"))
+
+
+def test_a_segment_that_was_archived_damaged_is_not_repaired():
+    repo, wal = several(push=2)
+    path = repo.pg.data / "pg_wal" / wal[2]
+    whole = path.read_bytes()
+    repo.walpush(f"pg_wal/{wal[2]}", "--store", "local", "--required", "1").expect(0)
+    # Damaged on the server, and archived like that.
+    flip(path, 3 * 8192 + 100)
+    shutil.rmtree(repo.state_directory)
+    repo.state_directory.mkdir()
+    repo.walpush(f"pg_wal/{wal[2]}", "--store", "offsite", "--required", "1").expect(0)
+    path.write_bytes(whole)
+    (damage,) = check(repo, CRITICAL, "damage")
+    assert damage["store"] == "offsite" and "repair" not in damage["text"], damage
+    assert "OTHER CONTENT" in damage["text"], damage
+    assert check(repo, CRITICAL, "other content")
+    repo.walvault("repair", wal[2])
+    assert check(repo, CRITICAL, "damage")
