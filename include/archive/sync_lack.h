@@ -9,13 +9,14 @@
 #include "sync.h"
 
 struct sync_lack {
-	size_t wal;             /* WAL files of all kinds */
-	size_t segments;        /* that are segments */
-	struct walname first;   /* of all WAL files */
-	size_t old;             /* segments that are no lag: the store has later
-	                         * ones, or a backup that needs them */
-	size_t backups;         /* but those that may come by themselves */
+	size_t wal;           /* WAL files of all kinds */
+	size_t segments;      /* that are segments */
+	struct walname first; /* of all WAL files */
+	size_t old;           /* segments that are no lag: the store has later
+	                       * ones, or a backup that needs them */
+	size_t backups;
 	char newest[BACKUP_ID]; /* of these backups */
+	bool coming;            /* there are more, on their way perhaps */
 };
 
 /*

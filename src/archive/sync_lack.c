@@ -9,7 +9,7 @@
 struct lacking {
 	struct sync_place *places, *to;
 	struct syncing pair[STORES_MAX]; /* from each place but `to` */
-	struct sync_report ignored;
+	struct sync_report report;
 	struct sync_lack *out;
 };
 
@@ -130,10 +130,11 @@ sync_lacks(struct sync_place *places, size_t n, size_t to,
 		l.pair[k] = (struct syncing){ .from = &places[k],
 			.to = l.to,
 			.args = args,
-			.out = &l.ignored,
+			.out = &l.report,
 			.f = f };
 		rc = sync_decide(&l.pair[k]);
 	}
+	out->coming = l.report.coming > 0;
 	for (size_t k = 0; rc == 0 && k < n; k++) {
 		if (k == to)
 			continue;

@@ -101,8 +101,10 @@ check_lag_of(struct check *c, struct places *p, size_t k)
 		say_lack(c, &lack);
 	else
 		findings_add(&c->found, NAGIOS_OK, "lag",
-		    "it has what the other stores%s have",
-		    p->all ? "" : " that could be read");
+		    "it has what the other stores%s have%s",
+		    p->all ? "" : " that could be read",
+		    lack.coming ? ", but backups that may come by themselves"
+		                : "");
 	c->found.store = NULL;
 }
 

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: PostgreSQL
 """What walvault's verbs say of several stores: the truth, of which store, and how bad it is."""
 
+import os
 import shutil
+import time
 
 from walvault_test import Postgres
 from walvault_test.hung import HungStore
@@ -372,6 +374,32 @@ def test_a_store_that_lacks_backups_or_old_wal_has_not_what_the_others_have():
         assert rest["level"] == "OK" and "has what the other" in rest["text"], rest
         repo.walvault("sync").expect(0)
         assert [x["level"] for x in check(repo, OK, "lag")] == ["OK", "OK"]
+
+
+def test_a_backup_that_may_come_by_itself_is_no_lag_for_so_long():
+    pg, repo, made = archiving()
+    pg.archive_all()
+    pg.stop()
+    backup_object(repo, "offsite", made, "manifest").unlink()
+    (found,) = lag(repo, "offsite", OK)
+    assert found["level"] == "OK" and "may come by themselves" in found["text"], found
+    for store in repo.names:
+        for path in backup_object(repo, store, made, "begin").parent.iterdir():
+            os.utime(path, (time.time() - 3600,) * 2)
+    (found,) = lag(repo, "offsite", WARNING)
+    assert made in found["text"] and "walvault sync" in found["text"], found
+
+
+def test_what_two_others_have_is_lacking_once():
+    repo, wal = several(THREE, push=5)
+    lose(repo, "third", wal[1], wal[4])
+    (found,) = lag(repo, "third", WARNING)
+    assert "lacks 2 segments" in found["text"] and "(1 of them before" in found["text"], found
+    lose(repo, "local", wal[1], wal[3])
+    (found,) = lag(repo, "third", WARNING)
+    assert "lacks 2 segments" in found["text"], found
+    (found,) = lag(repo, "local", WARNING)
+    assert "lacks 2 segments" in found["text"] and wal[1] in found["text"], found
 
 
 def test_a_store_that_was_added_has_not_what_the_first_one_has():
