@@ -82,8 +82,10 @@ run(struct words *w, const char *state_dir)
 	null = open("/dev/null", O_RDWR);
 	log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0600);
 	if (log >= 0 && lseek(log, 0, SEEK_END) > LOG_MAX &&
-	    ftruncate(log, 0) != 0)
+	    ftruncate(log, 0) != 0) {
+		(void)close(log);
 		log = -1;
+	}
 	(void)dup2(null, STDIN_FILENO);
 	(void)dup2(null, STDOUT_FILENO);
 	(void)dup2(log >= 0 ? log : null, STDERR_FILENO);
