@@ -37,7 +37,7 @@ int sync_settle(struct syncing *x, const char *key, int rc, struct fail *why);
 /* What is wrong with what both have is told, and left as it is. */
 void sync_tell_differing(struct syncing *x, const struct fail *why);
 
-/* Is a backup that both have the same? */
+/* Is a backup that both have the same, and damaged in neither? */
 void sync_compare_backups(struct syncing *x);
 
 /* The notes with which the backups begin; their packs and manifests. */

@@ -27,28 +27,6 @@ sync_settle(struct syncing *x, const char *key, int rc, struct fail *why)
 	return ++x->failures < SYNC_FAILURES_MAX ? 1 : -1;
 }
 
-static int
-bring_wal(struct syncing *x, const struct sync_object *o)
-{
-	struct fail why;
-	int rc = 0;
-
-	if (!x->args->dry_run)
-		rc = carry_object(&x->carry, o->key, o->size, &why);
-	rc = sync_settle(x, o->key, rc, &why);
-	if (rc != 0)
-		return rc < 0 ? -1 : 0;
-	x->out->wal++;
-	x->out->bytes += o->size;
-	log_info("%s: %s: from=%s to=%s stored=%llu",
-	    x->args->dry_run ? "would bring" : "brought", o->key,
-	    x->from->repo->store->name, x->to->repo->store->name,
-	    (unsigned long long)o->size);
-	if (sync_place_add(x->to, o->key, o->size) != 0)
-		return fail_errno(x->f, o->key, "memory");
-	return 0;
-}
-
 void
 sync_tell_differing(struct syncing *x, const struct fail *why)
 {
@@ -99,6 +77,33 @@ compare(struct syncing *x, const char *key)
 	    "walpush(1), \"Other content\"; walvault verify --wal tells "
 	    "whether one of them is damaged");
 	sync_tell_differing(x, &why);
+}
+
+static int
+bring_wal(struct syncing *x, const struct sync_object *o)
+{
+	struct fail why;
+	int rc = 0, settled;
+
+	if (!x->args->dry_run)
+		rc = carry_object(&x->carry, o->key, o->size, &why);
+	settled = sync_settle(x, o->key, rc, &why);
+	if (settled != 0)
+		return settled < 0 ? -1 : 0;
+	if (sync_place_add(x->to, o->key, o->size) != 0)
+		return fail_errno(x->f, o->key, "memory");
+	if (rc == 1) {
+		/* Someone was faster, who may have had something else. */
+		compare(x, o->key);
+		return 0;
+	}
+	x->out->wal++;
+	x->out->bytes += o->size;
+	log_info("%s: %s: from=%s to=%s stored=%llu",
+	    x->args->dry_run ? "would bring" : "brought", o->key,
+	    x->from->repo->store->name, x->to->repo->store->name,
+	    (unsigned long long)o->size);
+	return 0;
 }
 
 /* So many of a timeline's last segments are compared whatever their sizes. */

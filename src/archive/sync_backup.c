@@ -85,6 +85,36 @@ is_same(const struct manifest_summary *a, const struct manifest_summary *b)
 	    a->bytes == b->bytes && a->stored == b->stored;
 }
 
+static void
+tell_two(struct syncing *x, const char *id, const struct manifest_summary *one,
+    const struct manifest_summary *two)
+{
+	struct fail why;
+
+	if (is_same(one, two))
+		return;
+	(void)fail_set(&why, FAIL_REFUSED, id,
+	    "%s and %s hold two backups under this name; both are left as "
+	    "they are",
+	    x->from->repo->store->name, x->to->repo->store->name);
+	(void)fail_hint(&why,
+	    "walvault verify %s tells whether one of them is damaged", id);
+	sync_tell_differing(x, &why);
+}
+
+static void
+tell_damaged(
+    struct syncing *x, const struct sync_place *p, const struct backup *b)
+{
+	struct fail why;
+
+	(void)fail_set(&why, FAIL_DAMAGED, b->id, "it is damaged in %s: %s",
+	    p->repo->store->name, b->why);
+	(void)fail_hint(
+	    &why, "walvault repair %s brings what another store has", b->id);
+	sync_tell_differing(x, &why);
+}
+
 void
 sync_compare_backups(struct syncing *x)
 {
@@ -94,19 +124,17 @@ sync_compare_backups(struct syncing *x)
 		const struct backup *a = &all->list[i];
 		const struct backup *b = backup_find(
 		    &x->to->survey.backups, a->id);
-		struct fail why;
 
-		if (a->state != BACKUP_COMPLETE || b == NULL ||
-		    b->state != BACKUP_COMPLETE || is_same(&a->info, &b->info))
+		if (b == NULL)
 			continue;
-		(void)fail_set(&why, FAIL_REFUSED, a->id,
-		    "%s and %s hold two backups under this name; both are left "
-		    "as they are",
-		    x->from->repo->store->name, x->to->repo->store->name);
-		(void)fail_hint(&why,
-		    "walvault verify %s tells whether one of them is damaged",
-		    a->id);
-		sync_tell_differing(x, &why);
+		if (a->state == BACKUP_COMPLETE && b->state == BACKUP_COMPLETE)
+			tell_two(x, a->id, &a->info, &b->info);
+		else if (a->state == BACKUP_COMPLETE &&
+		    b->state == BACKUP_DAMAGED)
+			tell_damaged(x, x->to, b);
+		else if (a->state == BACKUP_DAMAGED &&
+		    b->state == BACKUP_COMPLETE)
+			tell_damaged(x, x->from, a);
 	}
 }
 
@@ -147,6 +175,33 @@ last_of(const char *key)
 	return strrchr(key, '/') + 1;
 }
 
+/* It is there: is it what it should be?  0 yes, -1. */
+static int
+check_size(struct syncing *x, const struct sync_object *o, uint64_t size,
+    struct fail *why)
+{
+	if (size == o->size)
+		return 0;
+	return fail_set(why, FAIL_DAMAGED, o->key,
+	    "%s has another one of this name", x->to->repo->store->name);
+}
+
+/* A pack.  0, 1 someone was faster, -1. */
+static int
+bring_pack(struct syncing *x, const struct sync_object *o, struct fail *why)
+{
+	int rc = carry_object(&x->carry, o->key, o->size, why);
+	struct store_info info;
+
+	if (rc != 1)
+		return rc;
+	rc = store_stat(x->to->repo->store, o->key, &info, why);
+	if (rc == 1)
+		return fail_set(why, FAIL_TRANSIENT, o->key,
+		    "it was deleted while it was brought");
+	return rc == 0 && check_size(x, o, info.size, why) == 0 ? 1 : -1;
+}
+
 /* Its packs, or its holds.  0 all are there, 1 not all, -1. */
 static int
 bring_some(struct syncing *x, const struct objects *from,
@@ -159,7 +214,7 @@ bring_some(struct syncing *x, const struct objects *from,
 		const struct sync_object *there = find(to, o->key);
 		const char *name = last_of(o->key);
 		struct fail why;
-		int one;
+		int one, settled;
 
 		if (packs ? strncmp(name, "pack-", 5) != 0 ||
 		            strchr(name, '.') != NULL
@@ -168,25 +223,40 @@ bring_some(struct syncing *x, const struct objects *from,
 		if (there != NULL && there->size == o->size)
 			continue;
 		if (there != NULL)
-			one = fail_set(&why, FAIL_DAMAGED, o->key,
-			    "%s has another one of this name",
-			    x->to->repo->store->name);
+			one = check_size(x, o, there->size, &why);
 		else if (packs)
-			one = carry_object(&x->carry, o->key, o->size, &why);
+			one = bring_pack(x, o, &why);
 		else
 			one = carry_note(&x->carry, o->key, &why);
-		one = sync_settle(x, o->key, one, &why);
-		if (one < 0)
+		settled = sync_settle(x, o->key, one, &why);
+		if (settled < 0)
 			return -1;
-		if (one > 0)
+		if (settled > 0)
 			rc = 1;
-		else if (packs)
+		else if (packs && one == 0)
 			x->out->bytes += o->size;
 	}
 	return rc;
 }
 
-/* The last object; who deletes an unfinished one may have been faster. */
+/* Someone was faster with it: is it the same one? */
+static void
+compare_manifest(struct syncing *x, const struct backup *b)
+{
+	struct manifest_summary there;
+	struct fail why;
+	int rc = backup_read_summary(x->to->repo, b->id, &there, &why);
+
+	if (rc == 0)
+		tell_two(x, b->id, &b->info, &there);
+	else if (rc < 0)
+		sync_tell_differing(x, &why);
+}
+
+/*
+ * The last object; who deletes an unfinished one may have been faster.  0
+ * brought, 1 not, -1 give up.
+ */
 static int
 bring_manifest(
     struct syncing *x, const struct backup *b, const struct objects *from)
@@ -195,20 +265,22 @@ bring_manifest(
 	const struct sync_object *o;
 	char key[LAYOUT_KEY_MAX];
 	struct fail why;
-	int rc;
+	int rc, deleting;
 
 	backup_key(&to->layout, b->id, "manifest", key);
 	o = find(from, key);
 	if (o == NULL)
 		return 1;
 	rc = carry_object(&x->carry, key, o->size, &why);
-	if (rc >= 0) {
-		rc = backup_is_deleting(to, b->id, &why);
-		if (rc == 1)
-			rc = fail_set(&why, FAIL_TRANSIENT, key,
-			    "it was deleted while it was brought");
-	}
-	return sync_settle(x, key, rc, &why);
+	if (rc == 1)
+		compare_manifest(x, b);
+	deleting = rc == 0 ? backup_is_deleting(to, b->id, &why) : 0;
+	if (deleting == 1)
+		(void)fail_set(&why, FAIL_TRANSIENT, key,
+		    "it was deleted while it was brought");
+	if (deleting != 0)
+		rc = -1;
+	return rc == 1 ? 1 : sync_settle(x, key, rc, &why);
 }
 
 /* A manifest goes nowhere without all its packs.  0, 1 they are not, -1 */

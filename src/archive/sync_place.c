@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "log.h"
 #include "sync_job.h"
 
@@ -99,7 +100,10 @@ listed(const struct survey *s, const char *id)
 	return NULL;
 }
 
-/* Has it, or is deleting it: then nothing is brought. */
+/*
+ * Has it, damaged or not, or is deleting it: then nothing is brought.  What is
+ * damaged is told (sync_compare_backups), and repair mends it.
+ */
 static bool
 is_settled(const struct survey *s, const char *id)
 {
@@ -177,9 +181,9 @@ is_coming(const struct syncing *x, const struct backup *b)
 {
 	const struct backup *there = backup_find(&x->to->survey.backups, b->id);
 
+	/* Now: it may have been finished since this run began. */
 	return there != NULL && there->newest < b->newest &&
-	    x->args->clock >= b->newest &&
-	    x->args->clock - b->newest < x->args->coming_us;
+	    llabs(clock_now() - b->newest) < x->args->coming_us;
 }
 
 /* Choose the backups, when the plan is there. */

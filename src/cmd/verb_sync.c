@@ -139,6 +139,15 @@ open_places(struct job *j, struct fail *f)
 	}
 }
 
+static bool
+has_left_out(const struct conf *c)
+{
+	char left_out[64];
+
+	conf_left_out(c, left_out, sizeof left_out);
+	return left_out[0] != '\0';
+}
+
 /* Only when all stores have said that they have not got it. */
 static int
 push_again(struct job *j, struct fail *f)
@@ -162,10 +171,7 @@ push_again(struct job *j, struct fail *f)
 		.spool_dir = conf_text(c, OPT_SPOOL_DIR, NULL),
 	};
 
-	char left_out[64];
-
-	conf_left_out(c, left_out, sizeof left_out);
-	if (push.pgdata == NULL || j->failed > 0 || left_out[0] != '\0' ||
+	if (push.pgdata == NULL || j->failed > 0 || has_left_out(c) ||
 	    conf_text(c, OPT_FROM, NULL) != NULL ||
 	    conf_text(c, OPT_TO, NULL) != NULL)
 		return 0;
@@ -187,6 +193,16 @@ forget(struct job *j, size_t i, const struct behind *then)
 	behind_save(state_dir, &j->setup->repos[i], &now);
 }
 
+/* Has a store all that any other has, if nothing failed? */
+static bool
+is_complete(const struct job *j)
+{
+	const struct conf *c = j->setup->conf;
+
+	return j->failed == 0 && !j->args.dry_run &&
+	    conf_text(c, OPT_FROM, NULL) == NULL && !has_left_out(c);
+}
+
 /* Everything that store i lacks.  0 or -1. */
 static int
 bring_to(struct job *j, size_t i, struct fail *f)
@@ -194,7 +210,7 @@ bring_to(struct job *j, size_t i, struct fail *f)
 	const struct conf *c = j->setup->conf;
 	const char *state_dir = conf_text(c, OPT_STATE_DIR, NULL);
 	struct repository *to = &j->setup->repos[i];
-	size_t failed = j->report.failed;
+	size_t not_there = j->report.failed + j->report.coming;
 	struct behind then;
 	int rc = 0;
 
@@ -215,8 +231,8 @@ bring_to(struct job *j, size_t i, struct fail *f)
 		*f = one;
 		rc = -1;
 	}
-	if (rc == 0 && j->report.failed == failed && j->failed == 0 &&
-	    !j->args.dry_run)
+	if (rc == 0 && is_complete(j) &&
+	    j->report.failed + j->report.coming == not_there)
 		forget(j, i, &then);
 	return rc;
 }
