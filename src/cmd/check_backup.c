@@ -313,8 +313,11 @@ check_backups_here(struct check *c, size_t i, const struct backup *good)
 		else
 			findings_add(&c->found,
 			    good == NULL ? NAGIOS_CRITICAL : NAGIOS_WARNING,
-			    "damaged backup", "%s cannot be restored: %s",
-			    b->id, b->why);
+			    "damaged backup", "%s cannot be restored: %s%s",
+			    b->id, b->why,
+			    b->newer ? ""
+			             : "; when a newer one is good, walvault "
+			               "expire --broken removes it");
 	}
 	if (c->n_joined > 1 && c->store[i]->joined && good != NULL &&
 	    complete_in(p, good->id) != NULL)

@@ -18,45 +18,92 @@ struct job {
 	bool opened[CONF_STORES_MAX];
 	struct identity id[CONF_STORES_MAX];
 	size_t repaired, failed;
-	bool again; /* a manifest was repaired: now its packs can be verified */
+	const struct repository *to; /* now */
 };
+
+static void
+told(void *arg, const char *key, const struct repository *from)
+{
+	struct job *j = arg;
+
+	(void)printf("%s: %s: %s from %s\n", j->to->store->name, key,
+	    conf_number(j->setup->conf, OPT_DRY_RUN) != 0 ? "can be repaired"
+	                                                  : "repaired",
+	    from->store->name);
+	j->repaired++;
+}
+
+/* "SYSTEM/backup/ID/NAME": the name; NULL: it is something else. */
+static const char *
+name_in_backup(const struct layout *l, const char *key, char id[BACKUP_ID])
+{
+	char prefix[LAYOUT_KEY_MAX];
+	size_t len;
+
+	backup_prefix(l, prefix);
+	if (strncmp(key, prefix, strlen(prefix)) != 0)
+		return NULL;
+	key += strlen(prefix);
+	len = strcspn(key, "/");
+	if (len >= BACKUP_ID || key[len] == '\0')
+		return NULL;
+	memcpy(id, key, len);
+	id[len] = '\0';
+	return backup_is_id(id) ? key + len + 1 : NULL;
+}
+
+/* A manifest stands for its backup.  0 or -1. */
+static int
+repair_one(
+    struct job *j, const struct repair *r, const char *key, struct fail *f)
+{
+	const struct repository *source = NULL;
+	enum repair_word word;
+	char id[BACKUP_ID];
+	const char *name = name_in_backup(&r->to->layout, key, id);
+
+	if (name != NULL && strcmp(name, "manifest") == 0)
+		return repair_backup(r, id, f);
+	/* No piece of what is not there. */
+	if (name != NULL && backup_require(r->to, id, f) != 0)
+		return -1;
+	if (repair_object(r, key, &word, &source, f) != 0)
+		return -1;
+	if (word == REPAIR_NO_COPY)
+		return fail_hint(f, REPAIR_NO_COPY_HINT);
+	if (word == REPAIR_DONE)
+		told(j, key, source);
+	return 0;
+}
 
 static void
 repair_key(struct job *j, size_t i, const char *key)
 {
 	const struct conf *c = j->setup->conf;
 	struct repository *from[CONF_STORES_MAX];
-	const struct repository *source = NULL;
 	struct repair r = { .to = &j->setup->repos[i],
 		.from = from,
 		.pace = &j->pace,
-		.dry_run = conf_number(c, OPT_DRY_RUN) != 0 };
-	enum repair_word word;
+		.dry_run = conf_number(c, OPT_DRY_RUN) != 0,
+		.done = told,
+		.done_arg = j };
 	struct fail f = { .kind = FAIL_NONE };
+	size_t before = j->repaired;
 
 	for (size_t k = 0; k < j->setup->n; k++)
 		if (k != i && j->opened[k] &&
 		    verb_is_named(
 		        conf_text(c, OPT_FROM, NULL), j->setup->stores[k]))
 			from[r.n_from++] = &j->setup->repos[k];
-	if (repair_object(&r, key, &word, &source, &f) != 0) {
-		log_fail(LOG_ERROR, "not repaired", &f);
-		j->failed++;
-	} else if (word == REPAIR_NO_COPY) {
-		(void)fail_hint(
-		    &f, "no other store has a good copy; it is as it was");
-		log_fail(LOG_ERROR, "not repaired", &f);
-		j->failed++;
-	} else if (word == REPAIR_WHOLE) {
-		(void)printf("%s: %s: whole\n", r.to->store->name, key);
-	} else {
-		(void)printf("%s: %s: %s from %s\n", r.to->store->name, key,
-		    r.dry_run ? "can be repaired" : "repaired",
-		    source->store->name);
-		j->repaired++;
-		j->again |= !r.dry_run &&
-		    strcmp(strrchr(key, '/') + 1, "manifest") == 0;
+	j->to = r.to;
+	if (repair_one(j, &r, key, &f) == 0) {
+		if (j->repaired == before)
+			(void)printf("%s: %s: whole\n", r.to->store->name, key);
+		return;
 	}
+	(void)setup_name_store(j->setup, i, &f);
+	log_fail(LOG_ERROR, "not repaired", &f);
+	j->failed++;
 }
 
 /* The key that a finding is about; what has none is told as it is. */
@@ -90,8 +137,9 @@ repair_finding(struct job *j, size_t i, const struct verify_finding *x)
 	j->failed++;
 }
 
+/* Whatever verifying finds in a store. */
 static int
-repair_found(struct job *j, size_t i, struct fail *f)
+repair_store(struct job *j, size_t i, struct fail *f)
 {
 	const struct conf *c = j->setup->conf;
 	struct verify_args args = {
@@ -113,17 +161,6 @@ repair_found(struct job *j, size_t i, struct fail *f)
 		repair_finding(j, i, &r.list[k]);
 	verify_clear(&r);
 	return rc;
-}
-
-/* Whatever verifying finds in a store. */
-static int
-repair_store(struct job *j, size_t i, struct fail *f)
-{
-	int rc;
-
-	j->again = false;
-	rc = repair_found(j, i, f);
-	return rc == 0 && j->again ? repair_found(j, i, f) : rc;
 }
 
 static void
