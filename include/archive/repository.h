@@ -44,9 +44,13 @@ int repository_same(
     const struct repository *first, const struct repository *r, struct fail *f);
 
 /*
- * The same for who writes into both: and are they two places, not one with two
- * names?  Only directories can tell.  0, or -1 FAIL_CONFIG.
+ * Are they two places, not one with two names?  Only directories can tell, that
+ * were opened already (by repository_peek, say).  0, or -1 FAIL_CONFIG.
  */
+int repository_place(
+    const struct repository *first, const struct repository *r, struct fail *f);
+
+/* Both, for who writes into both.  0, or -1 FAIL_CONFIG. */
 int repository_copies(
     const struct repository *first, const struct repository *r, struct fail *f);
 

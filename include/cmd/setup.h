@@ -48,6 +48,14 @@ struct deadline setup_deadline(int64_t timeout_ms);
  */
 int setup_stores(struct setup *s, struct fail *f);
 
+/*
+ * Of commands that change what is there, before they do: no directory may be
+ * there twice, under two names, whose rules would then hold for each other's
+ * objects.  A store that fails is passed over: nothing is changed there.  0 or
+ * -1.
+ */
+int setup_places(struct setup *s, struct fail *f);
+
 /* How store i is opened, for whoever needs it again.  All in it is s's. */
 void setup_store_args(struct setup *s, size_t i, struct store_args *args);
 

@@ -133,19 +133,27 @@ repository_same(
 }
 
 int
-repository_copies(
+repository_place(
     const struct repository *first, const struct repository *r, struct fail *f)
 {
 	const struct store *a = first->store, *b = r->store;
 
 	if (b->inode == 0 || a->inode != b->inode || a->device != b->device)
-		return repository_same(first, r, f);
+		return 0;
 	(void)fail_set(f, FAIL_CONFIG, b->url,
 	    "store %s is the same directory as store %s (%s): what is in both "
 	    "is there once",
 	    b->name, a->name, a->url);
 	return fail_hint(
 	    f, "give one of them a url of its own, or take it out of store =");
+}
+
+int
+repository_copies(
+    const struct repository *first, const struct repository *r, struct fail *f)
+{
+	return repository_place(first, r, f) == 0 ? repository_same(first, r, f)
+	                                          : -1;
 }
 
 int

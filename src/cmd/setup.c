@@ -176,6 +176,27 @@ setup_stores(struct setup *s, struct fail *f)
 }
 
 int
+setup_places(struct setup *s, struct fail *f)
+{
+	const unsigned change = CMD_EXPIRE | CMD_HOLD | CMD_RELEASE |
+	    CMD_REPAIR | CMD_RESCUE | CMD_SYNC;
+
+	if (s->n < 2 || (s->command & change) == 0)
+		return 0;
+	for (size_t i = 0; i < s->n; i++) {
+		struct fail unused;
+
+		if (!s->stores[i]->far)
+			(void)repository_peek(&s->repos[i], &unused);
+		for (size_t k = 0; k < i; k++)
+			if (repository_place(&s->repos[k], &s->repos[i], f) !=
+			    0)
+				return -1;
+	}
+	return 0;
+}
+
+int
 setup_name_store(const struct setup *s, size_t i, struct fail *f)
 {
 	return s->n > 1 ? fail_add(f, "store %s", conf_store_name(s->conf, i))

@@ -106,7 +106,7 @@ prepare(const struct verb *v, struct setup *s, int argc, char **argv,
 	if (v->command == CMD_CHECK)
 		s->deadline = setup_deadline(
 		    (int64_t)conf_number(s->conf, OPT_TIMEOUT));
-	return setup_stores(s, f);
+	return setup_stores(s, f) == 0 ? setup_places(s, f) : -1;
 }
 
 int
