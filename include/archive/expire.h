@@ -39,7 +39,7 @@ struct expire_wal {
 	bool to_stop;              /* only what makes it consistent */
 	bool restore;              /* no rule needs it, but a restore */
 	bool spared;               /* who began in this run may need it */
-	size_t objects;
+	size_t objects, failed;    /* of them could not be deleted */
 	uint64_t stored;
 };
 

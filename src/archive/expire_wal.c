@@ -175,6 +175,10 @@ spare(struct sorting *s, size_t from)
 		const struct doomed *d = &s->doomed[i];
 		struct expire_wal *w = &s->out->wal[d->group];
 
+		if (w->failed > 0) {
+			w->failed++;
+			continue;
+		}
 		if (!w->spared) {
 			w->spared = w->keep = true;
 			w->first = d->segno;
@@ -232,12 +236,21 @@ count_failure(struct deleting *d, const struct fail *f)
 		*s->f = *f;
 }
 
+/* These are still there, or nobody knows. */
+static void
+tell_left(struct sorting *s, size_t from, size_t n)
+{
+	for (size_t i = from; i < from + n; i++)
+		s->out->wal[s->doomed[i].group].failed++;
+}
+
 static void
 not_deleted(void *arg, size_t i, const struct fail *f)
 {
 	struct deleting *d = arg;
 
 	count_failure(d, f);
+	tell_left(d->sorting, d->from + i, 1);
 	d->n--;
 	d->bytes -= d->sorting->doomed[d->from + i].stored;
 }
@@ -245,7 +258,7 @@ not_deleted(void *arg, size_t i, const struct fail *f)
 static void
 delete_batch(struct deleting *d, size_t from, size_t n)
 {
-	const struct sorting *s = d->sorting;
+	struct sorting *s = d->sorting;
 	const char *keys[STORE_BATCH_MAX];
 	struct store_batch b = {
 		.keys = keys, .n = n, .failed = not_deleted, .arg = d
@@ -265,6 +278,7 @@ delete_batch(struct deleting *d, size_t from, size_t n)
 	/* The whole request failed: nobody knows what is left. */
 	d->n = before.n;
 	d->bytes = before.bytes;
+	tell_left(s, from, n);
 	count_failure(d, &f);
 	d->failed = FAILURES_MAX;
 }
@@ -277,17 +291,20 @@ delete_all(struct sorting *s)
 	struct deleting d = { .sorting = s };
 	size_t step = store_batch_size(s->survey->index.repo->store);
 	int64_t looked = 0;
+	size_t i, n;
+	int rc = 0;
 
-	for (size_t i = 0; i < s->n && d.failed < FAILURES_MAX; i += step) {
-		int rc = newcomer(s, &looked);
-
-		if (rc != 0) {
-			if (rc > 0)
-				spare(s, i);
+	for (i = 0; i < s->n && d.failed < FAILURES_MAX; i += n) {
+		rc = newcomer(s, &looked);
+		if (rc != 0)
 			break;
-		}
-		delete_batch(&d, i, s->n - i < step ? s->n - i : step);
+		n = s->n - i < step ? s->n - i : step;
+		delete_batch(&d, i, n);
 	}
+	if (rc > 0)
+		spare(s, i);
+	else
+		tell_left(s, i, s->n - i);
 	out->objects_deleted += d.n;
 	out->bytes_deleted += d.bytes;
 	if (d.n > 0)

@@ -85,7 +85,10 @@ static void
 why_wal(const struct expire_report *r, const struct expire_wal *w,
     char out[WHY_MAX])
 {
-	if (w->spared)
+	if (w->failed > 0)
+		(void)snprintf(out, WHY_MAX,
+		    "%zu of the objects could not be deleted", w->failed);
+	else if (w->spared)
 		(void)snprintf(out, WHY_MAX,
 		    "a restore or a backup has begun: left to the next run");
 	else if (!w->keep)
@@ -109,9 +112,10 @@ why_wal(const struct expire_report *r, const struct expire_wal *w,
 }
 
 static const char *
-fate(const struct expire_report *r, bool keep, bool dry_run)
+fate(bool failed, bool keep, bool dry_run)
 {
-	(void)r;
+	if (failed)
+		return "FAILED";
 	if (keep)
 		return "keep";
 	return dry_run ? "would delete" : "deleted";
@@ -136,8 +140,7 @@ print_report(const struct expire_report *r, bool dry_run, const char *prefix)
 
 		why_backup(x, why);
 		(void)printf("%s%-12s backup %s: %s\n", prefix,
-		    x->failed ? "FAILED" : fate(r, x->keep, dry_run),
-		    x->backup.id, why);
+		    fate(x->failed, x->keep, dry_run), x->backup.id, why);
 	}
 	for (size_t i = 0; i < r->n_wal; i++) {
 		const struct expire_wal *w = &r->wal[i];
@@ -147,8 +150,8 @@ print_report(const struct expire_report *r, bool dry_run, const char *prefix)
 		why_wal(r, w, why);
 		units_format_bytes(w->stored, size);
 		(void)printf("%s%-12s WAL %s - %s (%zu objects, %s): %s\n",
-		    prefix, fate(r, w->keep, dry_run), first.text, last.text,
-		    w->objects, size, why);
+		    prefix, fate(w->failed > 0, w->keep, dry_run), first.text,
+		    last.text, w->objects, size, why);
 	}
 	clock_format(r->now, now);
 	units_format_bytes(r->bytes_deleted, size);
@@ -207,6 +210,7 @@ json_wal(struct json *j, const struct expire_report *r)
 		json_string(j, "first", first.text);
 		json_string(j, "last", last.text);
 		json_bool(j, "keep", w->keep);
+		json_bool(j, "failed", w->failed > 0);
 		json_string(j, "reason", why);
 		json_string(
 		    j, "backup", w->needed_by[0] != '\0' ? w->needed_by : NULL);
