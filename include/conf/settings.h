@@ -54,6 +54,10 @@ void settings_store_section(const char *store, char out[SETTINGS_SECTION]);
 /* Remember a text.  0, or -1 without memory. */
 int texts_add(struct texts *t, const char *text);
 
+/* A warning, to be logged.  0, or -1 without memory. */
+int settings_warn(struct settings *s, struct fail *f, const char *fmt, ...)
+    FAIL_PRINTF(3, 4);
+
 /* Check and remember; the texts of *said are copied. */
 int
 settings_add(struct settings *s, const struct setting *said, struct fail *f);

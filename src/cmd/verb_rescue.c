@@ -32,6 +32,7 @@ struct rescue {
 	struct control control;
 	struct walname *names; /* in the order of pushing */
 	size_t n, cap;
+	struct repository repos[CONF_STORES_MAX]; /* that could be opened */
 	size_t saved, there, partial, failed, skipped;
 };
 
@@ -178,62 +179,103 @@ rescue_file(struct rescue *x, const struct walname *name, struct fail *f)
 }
 
 static int
-open_repositories(struct setup *s, struct rescue *x, struct fail *f)
+read_cluster(struct rescue *x, struct fail *f)
 {
-	struct identity id;
 	int rc = control_read(x->pgdata, &x->control, f);
 
-	if (rc == 1) {
-		(void)fail_set(f, FAIL_CONFIG, x->pgdata,
-		    "no global/pg_control: not a data directory");
-		return fail_hint(f,
-		    "without it single files can still be "
-		    "archived: walpush FILE");
-	}
-	if (rc != 0)
-		return -1;
-	for (size_t i = 0; i < s->n; i++) {
-		struct repository *r = &s->repos[i];
+	if (rc != 1)
+		return rc;
+	(void)fail_set(f, FAIL_CONFIG, x->pgdata,
+	    "no global/pg_control: not a data directory");
+	return fail_hint(f,
+	    "without it single files can still be "
+	    "archived: walpush FILE");
+}
 
-		r->layout.sysid = x->control.sysid;
-		if (repository_open(r, f) != 0 ||
-		    repository_require(r, &id, f) != 0)
+/* Store i, as one more copy of those that are open already.  0 or -1. */
+static int
+open_one(struct setup *s, struct rescue *x, size_t i, struct fail *f)
+{
+	struct repository *r = &s->repos[i];
+	struct identity id;
+
+	r->layout.sysid = x->control.sysid;
+	if (repository_open(r, f) != 0 || repository_require(r, &id, f) != 0)
+		return -1;
+	for (size_t k = 0; k < x->args.n_repos; k++)
+		if (repository_copies(&x->repos[k], r, f) != 0)
 			return -1;
-		for (size_t k = 0; k < i; k++)
-			if (repository_copies(&s->repos[k], r, f) != 0)
-				return -1;
-	}
+	x->repos[x->args.n_repos++] = *r;
 	return 0;
+}
+
+/*
+ * What a dead cluster's disk has may be gone tomorrow: it goes where it can, if
+ * those are as many as are required.
+ */
+static int
+open_repositories(struct setup *s, struct rescue *x, struct fail *f)
+{
+	size_t required = conf_n_required(s->conf), failed = s->n;
+
+	for (size_t i = 0; i < s->n; i++) {
+		struct fail one;
+
+		if (open_one(s, x, i, &one) == 0)
+			continue;
+		if (failed < s->n)
+			log_fail(LOG_ERROR, "rescue", f);
+		*f = one;
+		(void)setup_name_store(s, i, f);
+		failed = i;
+	}
+	if (failed == s->n)
+		return 0;
+	if (x->args.n_repos < required)
+		return x->args.n_repos > 0 ? setup_suggest_others(s, failed, f)
+		                           : -1;
+	(void)fail_hint(f,
+	    "the other stores get it; what this one lacks is brought by: "
+	    "walvault sync --to %s",
+	    s->stores[failed]->name);
+	log_fail(LOG_WARNING, "rescue", f);
+	return 0;
+}
+
+/* Every file, for itself. */
+static void
+rescue_all(struct rescue *x)
+{
+	for (size_t i = 0; i < x->n; i++) {
+		struct fail one = { .kind = FAIL_NONE };
+
+		if (rescue_file(x, &x->names[i], &one) == 0)
+			continue;
+		log_fail(LOG_ERROR, "not rescued", &one);
+		x->failed++;
+	}
 }
 
 int
 verb_rescue(struct setup *s, struct fail *f)
 {
 	struct rescue x = { .pgdata = conf_arg(s->conf, 0),
-		.args = { .repos = s->repos,
-		    .n_repos = s->n,
-		    .generation = (uint32_t)conf_number(
-		        s->conf, OPT_GENERATION),
+		.args = { .generation = (uint32_t)conf_number(
+		              s->conf, OPT_GENERATION),
 		    .pgdata = conf_arg(s->conf, 0),
 		    .refuse_damaged = true,
 		    .compress_level = (int)conf_number(
 		        s->conf, OPT_COMPRESS_LEVEL),
 		    .spool_dir = conf_text(s->conf, OPT_SPOOL_DIR, NULL) } };
 
+	x.args.repos = x.repos;
 	(void)snprintf(x.pg_wal, sizeof x.pg_wal, "%.4000s/pg_wal", x.pgdata);
-	if (open_repositories(s, &x, f) != 0 || check_not_running(&x, f) != 0 ||
-	    list_files(&x, f) != 0) {
+	if (read_cluster(&x, f) != 0 || open_repositories(s, &x, f) != 0 ||
+	    check_not_running(&x, f) != 0 || list_files(&x, f) != 0) {
 		free(x.names);
 		return -1;
 	}
-	for (size_t i = 0; i < x.n; i++) {
-		struct fail one = { .kind = FAIL_NONE };
-
-		if (rescue_file(&x, &x.names[i], &one) == 0)
-			continue;
-		log_fail(LOG_ERROR, "not rescued", &one);
-		x.failed++;
-	}
+	rescue_all(&x);
 	free(x.names);
 	(void)printf("rescued %zu files (%zu as .partial), %zu were archived "
 	             "already, %zu are older segments waiting for reuse, %zu "

@@ -160,19 +160,49 @@ choose_stores(struct conf *c, struct fail *f)
 	    : fail_set(f, FAIL_CONFIG, origin, "no store in '%s'", list);
 }
 
+/* Does the command look at option required? */
+static bool
+knows_required(const struct conf *c)
+{
+	return (option_of(OPT_REQUIRED)->commands & c->command) != 0;
+}
+
+/*
+ * --store leads around a lost store: the number of the configuration cannot be
+ * meant then.  Not so of what tells the server that a file may be recycled.
+ */
+static bool
+is_led_around(const struct conf *c, const char *origin)
+{
+	const char *list_origin;
+
+	(void)conf_text(c, OPT_STORE, &list_origin);
+	return c->command != CMD_WALPUSH &&
+	    strcmp(list_origin, "--store") == 0 &&
+	    strcmp(origin, "--required") != 0;
+}
+
 /* More stores than there are cannot have anything. */
 static int
-check_required(const struct conf *c, struct fail *f)
+check_required(struct conf *c, struct fail *f)
 {
 	const char *origin, *text = conf_text(c, OPT_REQUIRED, &origin);
 
-	if ((option_of(OPT_REQUIRED)->commands & c->command) == 0 ||
+	if ((!knows_required(c) && c->command != CMD_CONFIG) ||
 	    conf_number(c, OPT_REQUIRED) <= c->n_used)
 		return 0;
+	if (is_led_around(c, origin))
+		return settings_warn(&c->said, f,
+		    "%s: required = %s, but --store names %zu: that many must "
+		    "have it in this run",
+		    origin, text, c->n_used);
 	(void)fail_set(f, FAIL_CONFIG, origin,
 	    "required = %s, but the stores are %zu: %s", text, c->n_used,
 	    conf_text(c, OPT_STORE, NULL));
-	return fail_hint(f, "required is all, any, or a number of them");
+	return fail_hint(f,
+	    "required is all, any, or a number of them; in one run: --required "
+	    "%zu",
+	    c->n_used);
 }
 
 /* The file named on the command line or in the environment, or the usual. */
@@ -406,7 +436,7 @@ conf_n_required(const struct conf *c)
 {
 	uint64_t n = conf_number(c, OPT_REQUIRED);
 
-	if ((option_of(OPT_REQUIRED)->commands & c->command) == 0 || n == 0)
+	if (!knows_required(c) || n == 0 || n > c->n_used)
 		return c->n_used;
 	return (size_t)n;
 }

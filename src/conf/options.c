@@ -20,7 +20,7 @@ static const struct option options[OPT_COUNT] = {
   NULL, NULL, "LIST",
   "stores, by name or URL, separated by commas" },
 { OPT_REQUIRED, "required", OPTION_REQUIRED, SCOPE_CLUSTER,
-  CMD_WALPUSH | CMD_BASEBACKUP | CMD_CHECK, NULL, 1, STORES_MAX, "all", NULL, "NUMBER",
+  CMD_WALPUSH | CMD_BASEBACKUP | CMD_CHECK | CMD_RESCUE, NULL, 1, STORES_MAX, "all", NULL, "NUMBER",
   "how many of the stores must have it: all, any (one of them) or a number" },
 { OPT_GRACE, "grace", OPTION_MS, SCOPE_CLUSTER, CMD_WALPUSH, NULL, 1, 3600000,
   "1s", NULL, "DURATION",

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -296,18 +297,28 @@ env_option(
 	return NULL;
 }
 
-static int
-unknown_variable(struct settings *s, const char *origin, struct fail *f)
+int
+settings_warn(struct settings *s, struct fail *f, const char *fmt, ...)
 {
 	char *text;
+	va_list args;
 	int rc;
 
-	if (asprintf(
-	        &text, "environment: %s: no such option, ignored", origin) < 0)
+	va_start(args, fmt);
+	rc = vasprintf(&text, fmt, args);
+	va_end(args);
+	if (rc < 0)
 		return no_memory(f);
 	rc = texts_add(&s->warnings, text);
 	free(text);
 	return rc == 0 ? 0 : no_memory(f);
+}
+
+static int
+unknown_variable(struct settings *s, const char *origin, struct fail *f)
+{
+	return settings_warn(
+	    s, f, "environment: %s: no such option, ignored", origin);
 }
 
 int
