@@ -49,6 +49,7 @@ read_cluster(struct setup *s, struct identity *id, struct fail *f)
 struct known {
 	struct identity *list;
 	size_t n;
+	char further[1024]; /* the stores that become copies: "a,b" */
 };
 
 static int
@@ -129,6 +130,56 @@ common_id(struct setup *s, size_t own, struct known *known,
 	return 0;
 }
 
+/* Is there no such directory? */
+static bool
+has_no_directory(const struct store *s, const struct fail *f)
+{
+	return !s->far && s->inode == 0 && f->kind == FAIL_CONFIG;
+}
+
+/*
+ * Where another store has the repository, a directory that is not there may be
+ * a disk that is not mounted: whoever means a new one names it.
+ */
+static int
+check_mounted(struct setup *s, size_t own, struct fail *f)
+{
+	const char *origin;
+	size_t there = s->n, missing = s->n;
+
+	(void)conf_text(s->conf, OPT_STORE, &origin);
+	for (size_t i = 0; i < s->n && strcmp(origin, "--store") != 0; i++) {
+		struct fail one;
+		int rc = repository_peek(&s->repos[i], &one);
+
+		if (rc == 0)
+			there = i;
+		if (rc < 0 && i < own && has_no_directory(s->stores[i], &one))
+			missing = i;
+	}
+	if (there == s->n || missing == s->n)
+		return 0;
+	(void)fail_set(f, FAIL_CONFIG, s->stores[missing]->url,
+	    "store %s has no directory, and store %s (%s) has the repository",
+	    s->stores[missing]->name, s->stores[there]->name,
+	    s->stores[there]->url);
+	return fail_hint(f,
+	    "is it mounted? To make it new, empty: walvault init --store %s",
+	    s->stores[missing]->name);
+}
+
+/* Those of the first own that have no marker yet, where others have. */
+static void
+note_further(const struct setup *s, size_t own, struct known *known)
+{
+	size_t n = 0, cap = sizeof known->further;
+
+	for (size_t i = 0; i < own && n < cap; i++)
+		if (s->repos[i].id[0] == '\0')
+			n += (size_t)snprintf(known->further + n, cap - n,
+			    "%s%s", n > 0 ? "," : "", s->stores[i]->name);
+}
+
 /* All must be copies of one, in as many places. */
 static int
 check_copies(struct setup *s, const char *id, struct fail *f)
@@ -164,11 +215,14 @@ create_repositories(
 	char id[REPOSITORY_ID];
 	bool is_new;
 
-	if (open_left_out(s, f) != 0 || common_id(s, own, known, id, f) != 0)
+	if (open_left_out(s, f) != 0 || check_mounted(s, own, f) != 0 ||
+	    common_id(s, own, known, id, f) != 0)
 		return -1;
 	is_new = id[0] == '\0';
 	if (is_new)
 		repository_new_id(id);
+	else
+		note_further(s, own, known);
 	if (check_copies(s, id, f) != 0)
 		return -1;
 	for (size_t i = 0; i < own; i++) {
@@ -246,6 +300,8 @@ init(struct setup *s, struct known *known, struct fail *f)
 		             "then take a base backup: older ones belong to "
 		             "the older generation.\n",
 		    conf_cluster(s->conf), id.generation);
+	if (known->further[0] != '\0')
+		(void)printf("now: walvault sync --to %s\n", known->further);
 	return 0;
 }
 
