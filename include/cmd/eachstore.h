@@ -8,6 +8,7 @@
 struct eachstore {
 	const char *verb; /* "hold": "walvault hold ID" does it again */
 	const char *id;
+	const char *options; /* of it, as a shell reads them: "--x 'y' " */
 	/* r is opened.  0 done, and told on stdout; 1 there is nothing to be
 	 * done in this store (f says why); -1. */
 	int (*run)(const struct eachstore *e, struct repository *r,

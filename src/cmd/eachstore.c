@@ -47,6 +47,6 @@ eachstore_do(struct setup *s, const struct eachstore *e, struct fail *f)
 	(void)fail_set(f, kind, e->id,
 	    "done in %zu of %zu stores, %zu failed, where it is as it was",
 	    done, s->n, failed);
-	return fail_hint(
-	    f, "do it again when all answer: walvault %s %s", e->verb, e->id);
+	return fail_hint(f, "do it again when all answer: walvault %s %s%s",
+	    e->verb, e->options != NULL ? e->options : "", e->id);
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "backup.h"
+#include "buf.h"
 #include "clock.h"
 #include "eachstore.h"
 #include "verbs.h"
@@ -42,15 +43,48 @@ hold_in(const struct eachstore *e, struct repository *r, const char *prefix,
 	return 0;
 }
 
+/* A word in quotes, which a shell takes as it is.  0, or -1: no room. */
+static int
+add_quoted(struct buf *b, const char *text)
+{
+	int rc = buf_append(b, "'", 1);
+
+	for (; rc == 0 && *text != '\0'; text++)
+		rc = *text == '\'' ? buf_append(b, "'\\''", 4)
+		                   : buf_append(b, text, 1);
+	return rc == 0 ? buf_append(b, "' ", 2) : -1;
+}
+
+/* What was asked for, to be asked for again.  0 or -1. */
+static int
+add_options(struct buf *b, const struct conf *c)
+{
+	const char *until = conf_text(c, OPT_UNTIL, NULL);
+	const char *reason = conf_text(c, OPT_REASON, NULL);
+
+	if (until != NULL &&
+	    (buf_append(b, "--until ", 8) != 0 || add_quoted(b, until) != 0))
+		return -1;
+	if (until != NULL && conf_number(c, OPT_UTC) != 0 &&
+	    buf_append(b, "--utc ", 6) != 0)
+		return -1;
+	if (reason != NULL &&
+	    (buf_append(b, "--reason ", 9) != 0 || add_quoted(b, reason) != 0))
+		return -1;
+	return buf_append_u8(b, 0);
+}
+
 int
 verb_hold(struct setup *s, struct fail *f)
 {
 	const char *reason = conf_text(s->conf, OPT_REASON, NULL);
 	struct hold h = { .reason = reason != NULL ? reason : "" };
-	const struct eachstore e = { .verb = "hold",
+	struct eachstore e = { .verb = "hold",
 		.id = conf_arg(s->conf, 0),
 		.run = hold_in,
 		.arg = &h };
+	struct buf options = { 0 };
+	int rc;
 
 	if (!backup_is_id(e.id)) {
 		(void)fail_set(f, FAIL_CONFIG, e.id, "not a backup's id");
@@ -58,5 +92,12 @@ verb_hold(struct setup *s, struct fail *f)
 	}
 	if (hold_until(s->conf, &h.until, f) != 0)
 		return -1;
-	return eachstore_do(s, &e, f);
+	if (add_options(&options, s->conf) != 0) {
+		buf_clear(&options);
+		return fail_errno(f, e.id, "memory");
+	}
+	e.options = (const char *)options.data;
+	rc = eachstore_do(s, &e, f);
+	buf_clear(&options);
+	return rc;
 }
