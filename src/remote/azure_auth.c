@@ -84,10 +84,18 @@ set_sas(const char *text, struct azure_credentials *out, struct fail *f)
 
 	text += *text == '?';
 	out->kind = AZURE_SAS;
+	if (strpbrk(text, " \t\r\n\"'") != NULL) {
+		(void)fail_set(f, FAIL_CONFIG, out->source,
+		    "there are quotes or blanks in it: a shared access "
+		    "signature has none");
+		return fail_hint(f,
+		    "that is one line, \"sv=...&...&sig=...\", as az storage "
+		    "container generate-sas --output tsv prints it");
+	}
 	if (strlen(text) >= sizeof out->sas ||
 	    !azure_sas_value(text, "sig", value, sizeof value) ||
 	    !azure_sas_value(text, "sv", value, sizeof value) ||
-	    strpbrk(text, " \t\r\n#") != NULL) {
+	    strchr(text, '#') != NULL) {
 		(void)fail_set(f, FAIL_CONFIG, out->source,
 		    "it holds no shared access signature");
 		return fail_hint(f,

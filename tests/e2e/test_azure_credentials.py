@@ -69,6 +69,7 @@ def test_what_is_no_signature_or_key_is_told_before_anything_is_asked():
     s = Scripted(init=False)
     cases = {
         "it holds no shared access signature": {"sas_token_file": secret_file("nothing")},
+        "there are quotes or blanks in it": {"sas_token_file": secret_file(f'"{sas()}"\n')},
         "it holds no account key": {"secret_key_file": secret_file("not base64!")},
         "not both": {"sas_token_file": secret_file(sas()), "secret_key_file": secret_file(KEY)},
         "a shared access signature is not sent over http": {
