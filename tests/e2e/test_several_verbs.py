@@ -7,6 +7,7 @@ import time
 
 from walvault_test import Postgres
 from walvault_test.hung import HungStore
+from walvault_test.keeping import backed_up
 from walvault_test.several import SeveralStores, flip
 from walvault_test.silent import SilentServer
 from walvault_test.smalldisk import SmallDisk
@@ -485,3 +486,68 @@ def test_a_segment_that_was_archived_damaged_is_not_repaired():
     assert check(repo, CRITICAL, "other content")
     repo.walvault("repair", wal[2])
     assert check(repo, CRITICAL, "damage")
+
+
+def test_expire_says_which_wal_it_could_not_delete():
+    """In a directory that nobody may write to."""
+    _, repo, _ = backed_up(2)
+    places = [x for x in repo.system_directory().glob("wal/**/*") if x.is_dir()]
+    for place in places:
+        place.chmod(0o500)
+    try:
+        result = repo.walvault("expire", "--keep-full", "1")
+        answer = repo.walvault("expire", "--keep-full", "1", "--json").json()["stores"][0]
+    finally:
+        for place in places:
+            place.chmod(0o700)
+    assert result.status != 0, result
+    lines = [x for x in result.out.splitlines() if " WAL " in x and not x.startswith("keep")]
+    assert lines and all(x.startswith("FAILED") and "could not be deleted" in x for x in lines), result
+    gone = [x for x in answer["wal"] if not x["keep"]]
+    assert gone and all(x["failed"] and "could not be deleted" in x["reason"] for x in gone), answer
+    assert not any(x["failed"] for x in answer["wal"] if x["keep"])
+    answer = repo.json("expire", "--keep-full", "1")["stores"][0]
+    assert [x["failed"] for x in answer["wal"] if not x["keep"]], answer
+    assert not any(x["failed"] for x in answer["wal"]), answer
+
+
+# -- rescue --
+
+
+def rescue(repo, status, *options):
+    return repo.walvault("rescue", *options, repo.pg.data).expect(status)
+
+
+def test_rescue_puts_wal_into_the_stores_that_are_there():
+    repo, wal = several()
+    back = repo.take_down("offsite")
+    result = rescue(repo, 3)
+    assert "to go on without store offsite" in result.err and "--store local" in result.err, result
+    assert not repo.holders(wal[0])
+    repo.configure(required="any")
+    result = rescue(repo, 0)
+    assert "walvault sync --to offsite" in result.err, result
+    assert repo.holders(wal[0]) == ["local"]
+    back()
+    repo.walvault("sync").expect(0)
+    assert repo.holders(wal[0]) == ["local", "offsite"]
+
+
+def test_rescue_goes_around_a_store_that_is_left_out():
+    repo, wal = several(required="2")
+    repo.take_down("offsite")
+    rescue(repo, 0, "--store", "local")
+    assert repo.only("local").object_path(wal[0]).exists()
+
+
+def test_a_hold_that_was_not_made_everywhere_is_repeated_as_it_was_given():
+    repo, _ = several(push=1)
+    for name in repo.names:
+        repo.take_down(name)
+    words = ("--until", "2099-01-02 03:04", "--utc", "--reason", "the auditor's")
+    result = repo.walvault("hold", "20260101T000000Z-full-00000000", *words)
+    assert result.status != 0, result
+    assert (
+        "walvault hold --until '2099-01-02 03:04' --utc --reason 'the auditor'\\''s' "
+        "20260101T000000Z-full-00000000" in result.err
+    ), result
