@@ -54,7 +54,8 @@ class RestrictedHost:
         )
         # The user is the test's own.
         for line in blocks("sh", "useradd").splitlines()[1:]:
-            words = [self._ours(word) for word in shlex.split(line)]
+            sudo, *words = [self._ours(word) for word in shlex.split(line)]
+            assert sudo == "sudo", line
             as_root(*[str(home / word) if word.startswith("id_") else word for word in words])
         text = (
             f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {host}\nUsePAM yes\n"

@@ -59,14 +59,13 @@ def test_what_the_readme_says_of_rights_is_what_the_manuals_say():
     for page, heading, number in (
         ("walvault-azure.7", rights, 1),
         ("walvault-gcs.7", rights, 0),
-        ("walvault-sftp.7", server, 0),
-        ("walvault-sftp.7", server, 2),
+        *(("walvault-sftp.7", server, number) for number in (0, 1, 3, 4)),
     ):
         assert of_the_manual(page, heading, number) in commands, page
     [sshd] = of_the_readme("conf")
-    forced = of_the_manual("walvault-sftp.7", server, 3).strip()
+    forced = of_the_manual("walvault-sftp.7", server, 5).strip()
     assert "-P remove" in forced
-    assert sshd == of_the_manual("walvault-sftp.7", server, 1).replace(
+    assert sshd == of_the_manual("walvault-sftp.7", server, 2).replace(
         "ForceCommand internal-sftp", forced
     )
 
