@@ -130,11 +130,19 @@ common_id(struct setup *s, size_t own, struct known *known,
 	return 0;
 }
 
-/* Is there no such directory? */
-static bool
-has_no_directory(const struct store *s, const struct fail *f)
+/* One of the first own whose directory is not there; s->n: none. */
+static size_t
+find_missing(struct setup *s, size_t own)
 {
-	return !s->far && s->inode == 0 && f->kind == FAIL_CONFIG;
+	for (size_t i = 0; i < own; i++) {
+		const struct store *store = s->stores[i];
+		struct fail f;
+
+		if (!store->far && repository_peek(&s->repos[i], &f) < 0 &&
+		    store->inode == 0 && f.kind == FAIL_CONFIG)
+			return i;
+	}
+	return s->n;
 }
 
 /*
@@ -145,19 +153,17 @@ static int
 check_mounted(struct setup *s, size_t own, struct fail *f)
 {
 	const char *origin;
-	size_t there = s->n, missing = s->n;
+	size_t missing, there = 0;
 
 	(void)conf_text(s->conf, OPT_STORE, &origin);
-	for (size_t i = 0; i < s->n && strcmp(origin, "--store") != 0; i++) {
-		struct fail one;
-		int rc = repository_peek(&s->repos[i], &one);
-
-		if (rc == 0)
-			there = i;
-		if (rc < 0 && i < own && has_no_directory(s->stores[i], &one))
-			missing = i;
-	}
-	if (there == s->n || missing == s->n)
+	missing = s->n < 2 || strcmp(origin, "--store") == 0
+	    ? s->n
+	    : find_missing(s, own);
+	if (missing == s->n)
+		return 0;
+	while (there < s->n && repository_peek(&s->repos[there], f) != 0)
+		there++;
+	if (there == s->n)
 		return 0;
 	(void)fail_set(f, FAIL_CONFIG, s->stores[missing]->url,
 	    "store %s has no directory, and store %s (%s) has the repository",
