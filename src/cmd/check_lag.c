@@ -26,7 +26,7 @@ load(struct check *c, struct places *p)
 	for (size_t i = 0; i < c->setup->n; i++) {
 		struct check_place *x = &c->store[i]->place;
 		struct sync_place *out = &p->list[p->n];
-		struct fail f;
+		struct fail f = { .kind = FAIL_NONE };
 
 		if (!c->store[i]->joined)
 			continue;
