@@ -24,6 +24,9 @@ sync_settle(struct syncing *x, const char *key, int rc, struct fail *why)
 	*x->f = *why;
 	if (why->kind == FAIL_DAMAGED)
 		return 1;
+	/* What is small enough to fit would take WAL the last of the room. */
+	if (why->kind == FAIL_SPACE)
+		return -1;
 	return ++x->failures < SYNC_FAILURES_MAX ? 1 : -1;
 }
 

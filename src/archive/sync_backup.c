@@ -8,6 +8,7 @@
 #include "backup_whole.h"
 #include "log.h"
 #include "sync_job.h"
+#include "units.h"
 
 /* The objects of one backup in one store. */
 struct objects {
@@ -299,6 +300,32 @@ check_whole(struct syncing *x, const struct backup *b)
 	return sync_settle(x, b->id, -1, &why);
 }
 
+/* A backup that will not fit is not begun: its packs would only be in the way.
+ */
+static int
+check_space(struct syncing *x, const struct backup *b, const struct objects *to)
+{
+	struct store *s = x->to->repo->store;
+	char has[UNITS_TEXT], wants[UNITS_TEXT];
+	uint64_t room, there = 0;
+	struct fail why;
+	int rc = store_space(s, &room, &why);
+
+	/* A store that cannot tell. */
+	if (rc != 0)
+		return rc > 0 ? 0 : sync_settle(x, b->id, -1, &why);
+	for (size_t i = 0; i < to->n; i++)
+		there += to->list[i].size;
+	if (there >= b->stored || room >= b->stored - there)
+		return 0;
+	units_format_bytes(room, has);
+	units_format_bytes(b->stored - there, wants);
+	(void)fail_set(&why, FAIL_SPACE, s->url,
+	    "%s are free, backup %s needs %s more", has, b->id, wants);
+	(void)fail_hint(&why, "walvault expire deletes what no rule keeps");
+	return sync_settle(x, b->id, -1, &why);
+}
+
 /* 0 it is there, 1 it is not, -1 give up */
 static int
 bring_backup(struct syncing *x, const struct backup *b)
@@ -319,6 +346,8 @@ bring_backup(struct syncing *x, const struct backup *b)
 		rc = -1;
 	else
 		rc = check_whole(x, b);
+	if (rc == 0)
+		rc = check_space(x, b, &to);
 	if (rc == 0)
 		rc = bring_some(x, &from, &to, true);
 	if (rc == 0)

@@ -74,6 +74,19 @@ def test_the_backup_goes_on_without_a_store_that_fills_up_if_any_is_enough():
     restored.stop()
 
 
+def test_sync_begins_no_backup_that_will_not_fit():
+    disk = SmallDisk(4 * MIB)
+    pg, repo = archiving(second=disk.path, required="any", noise=8 * MIB)
+    repo.run("basebackup", "--fast", "--store", "local", "--conninfo", pg.conninfo()).expect(0)
+    pg.archive_all()
+    pg.stop()
+    result = repo.walvault("sync").expect(1)
+    (backup_id,) = published(repo.stores()[0])
+    assert f"are free, backup {backup_id} needs" in result.err, result
+    assert "walvault expire" in result.err, result
+    assert not [name for name in objects_of(repo.stores()[1], backup_id) if name.startswith("pack-")]
+
+
 def test_where_all_are_required_a_store_that_fills_up_fails_the_backup():
     disk = SmallDisk(4 * MIB)
     _, repo = archiving(second=disk.path, noise=8 * MIB)
