@@ -213,6 +213,8 @@ class Context:
             **{"ACCESS_KEY_ID": at.get("access_key"), "ACCOUNT": at.get("account")},
             "SECRET_KEY": at["secret_key"],
             "SINGLE_WRITER": "yes" if service == "swift" else None,
+            # Swift deletes a thousand keys one by one before it answers.
+            "ANSWER_TIMEOUT": "5min" if service == "swift" else None,
             "PART_SIZE": "5MiB",
         }
 
