@@ -83,9 +83,7 @@ differs_by_header(struct repository *repo, const char *key,
 	    !seen->header.has_plain)
 		return false;
 	seen->plain = seen->header.plain;
-	return seen->plain.len != r->header.plain.len ||
-	    memcmp(&seen->plain.sum, &r->header.plain.sum,
-	        sizeof r->header.plain.sum) != 0;
+	return !digest_same(&seen->plain, &r->header.plain);
 }
 
 /*
@@ -110,9 +108,7 @@ settle_existing(const struct push *p, struct repository *repo, const char *key,
 		return fail_set(f, FAIL_TRANSIENT, key,
 		    "it vanished while it was compared");
 	if (rc == 0) {
-		if (seen.plain.len != r->header.plain.len ||
-		    memcmp(&seen.plain.sum, &r->header.plain.sum,
-		        sizeof seen.plain.sum) != 0)
+		if (!digest_same(&seen.plain, &r->header.plain))
 			return refuse_other(p, repo, key, r, &seen, f);
 		rc = store_settle(repo->store, key, f);
 		if (rc == 0)

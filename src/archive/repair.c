@@ -33,9 +33,7 @@ is_other(struct repository *a, struct repository *b, const char *key)
 	return object_read_header(a->store, &a->layout, key, &one, &f) == 0 &&
 	    object_read_header(b->store, &b->layout, key, &two, &f) == 0 &&
 	    one.has_plain && two.has_plain &&
-	    (one.plain.len != two.plain.len ||
-	        memcmp(&one.plain.sum, &two.plain.sum, sizeof one.plain.sum) !=
-	            0);
+	    !digest_same(&one.plain, &two.plain);
 }
 
 /* From one store.  0 done, 1 it has no good copy. */

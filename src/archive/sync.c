@@ -68,9 +68,7 @@ compare(struct syncing *x, const char *key)
 
 	if (header_of(x, a, key, &one) != 0 ||
 	    header_of(x, b, key, &two) != 0 ||
-	    (one.plain.len == two.plain.len &&
-	        memcmp(&one.plain.sum, &two.plain.sum, sizeof one.plain.sum) ==
-	            0))
+	    digest_same(&one.plain, &two.plain))
 		return;
 	(void)fail_set(&why, FAIL_REFUSED, key,
 	    "%s and %s hold other content under this name: two servers archive "

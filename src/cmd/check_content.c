@@ -89,8 +89,7 @@ compare_object(struct check *c, const char *key)
 			continue;
 		if (first == c->setup->n)
 			first = i;
-		else if (memcmp(&h[0].plain.sum, &x->plain.sum,
-		             sizeof x->plain.sum) != 0)
+		else if (!digest_same(&h[0].plain, &x->plain))
 			say_other(c, strrchr(key, '/') + 1, first, i);
 	}
 	free(h);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Counting and summing: see digest.h. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "digest.h"
 
@@ -75,4 +76,10 @@ digest_new(struct digest *result, struct stream *next)
 	d->next = next;
 	d->result = result;
 	return &d->stream;
+}
+
+bool
+digest_same(const struct digest *a, const struct digest *b)
+{
+	return a->len == b->len && memcmp(&a->sum, &b->sum, sizeof a->sum) == 0;
 }
