@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* wrap: pthread_create sched_getcpu sched_getaffinity pthread_setaffinity_np */
 /* Starting threads, on machines of several kinds. */
+#include <errno.h>
 #include <sched.h>
 
+#include "clock.h"
 #include "thread.h"
 #include "threadcheck.h"
 
@@ -120,6 +122,22 @@ START_TEST(a_thread_that_is_not_to_be_had_is_told_and_not_moved)
 }
 END_TEST
 
+/* By a clock that is set such a moment is long over, or far away. */
+START_TEST(a_wait_ends_by_the_clock_that_nobody_sets)
+{
+	pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	pthread_cond_t cond;
+	int64_t until = clock_monotonic_ms() + 50;
+
+	thread_cond_init(&cond);
+	(void)pthread_mutex_lock(&lock);
+	ck_assert_int_eq(thread_wait_until(&cond, &lock, until), ETIMEDOUT);
+	ck_assert_int_ge(clock_monotonic_ms(), until);
+	(void)pthread_mutex_unlock(&lock);
+	(void)pthread_cond_destroy(&cond);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -129,5 +147,6 @@ main(void)
 	    TESTS(a_thread_goes_to_another_processor_and_is_free_then,
 	        a_thread_runs_where_it_can_if_there_is_no_other_place,
 	        a_thread_that_is_not_to_be_had_is_told_and_not_moved));
+	add_tests(s, "wait", TESTS(a_wait_ends_by_the_clock_that_nobody_sets));
 	return run_suite(s);
 }

@@ -4,14 +4,13 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "copy_file.h"
 #include "io.h"
 #include "thread.h"
 
 /* How often the caller is told. */
-#define TICK_NS 200000000L
+#define TICK_MS 200
 
 struct crew;
 
@@ -229,13 +228,8 @@ supervise(struct crew *crew)
 
 	(void)pthread_mutex_lock(&crew->lock);
 	while (crew->running > 0) {
-		struct timespec until;
-
-		(void)clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_nsec += TICK_NS;
-		until.tv_sec += until.tv_nsec / 1000000000;
-		until.tv_nsec %= 1000000000;
-		(void)pthread_cond_timedwait(&crew->wake, &crew->lock, &until);
+		(void)thread_wait_until(
+		    &crew->wake, &crew->lock, clock_monotonic_ms() + TICK_MS);
 		(void)pthread_mutex_unlock(&crew->lock);
 		if (!atomic_load(&crew->stop) &&
 		    crew->args->tick(crew->args->arg, &f) != 0)
@@ -271,12 +265,12 @@ prepare(struct copy_result *out, unsigned jobs, const char *dir, struct fail *f)
 int
 copy_run(const struct copy_args *args, struct copy_result *out, struct fail *f)
 {
-	struct crew crew = { .args = args,
-		.result = out,
-		.lock = PTHREAD_MUTEX_INITIALIZER,
-		.wake = PTHREAD_COND_INITIALIZER };
+	struct crew crew = {
+		.args = args, .result = out, .lock = PTHREAD_MUTEX_INITIALIZER
+	};
 
 	*out = (struct copy_result){ 0 };
+	thread_cond_init(&crew.wake);
 	if (prepare(out, args->jobs, args->spool_dir, f) != 0)
 		return -1;
 	crew.workers = calloc(args->jobs, sizeof *crew.workers);

@@ -14,6 +14,7 @@
 
 #include "io.h"
 #include "mirror_put.h"
+#include "thread.h"
 
 /* How long a lane that was asked to end is waited for. */
 #define END_MS 1000
@@ -95,15 +96,11 @@ static struct mirror_put *
 put_new(struct mirror_store *s)
 {
 	struct mirror_put *p = calloc(1, sizeof *p + s->n * sizeof *p->lanes);
-	pthread_condattr_t attr;
 
 	if (p == NULL)
 		return NULL;
 	(void)pthread_mutex_init(&p->lock, NULL);
-	(void)pthread_condattr_init(&attr);
-	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&p->changed, &attr);
-	(void)pthread_condattr_destroy(&attr);
+	thread_cond_init(&p->changed);
 	p->stream.ops = &put_ops;
 	p->to = s;
 	p->n = s->n;

@@ -6,11 +6,11 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "io.h"
 #include "log.h"
 #include "mirror_put.h"
+#include "thread.h"
 #include "units.h"
 
 /* How often who waits looks around. */
@@ -136,13 +136,8 @@ lose_patience(struct mirror_put *p, size_t i, struct fail *f)
 void
 mirror_wait_a_little(struct mirror_put *p)
 {
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	t.tv_nsec += LOOK_MS * 1000000L;
-	t.tv_sec += t.tv_nsec / 1000000000L;
-	t.tv_nsec %= 1000000000L;
-	(void)pthread_cond_timedwait(&p->changed, &p->lock, &t);
+	(void)thread_wait_until(
+	    &p->changed, &p->lock, clock_monotonic_ms() + LOOK_MS);
 }
 
 /*

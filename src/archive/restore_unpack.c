@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "backup.h"
@@ -291,16 +290,12 @@ watch(struct crew *c, uint64_t total)
 
 	(void)pthread_mutex_lock(&c->lock);
 	while (c->working > 0) {
-		struct timespec at;
 		struct restore_progress p = { atomic_load(&c->done), total };
 
 		if (a->progress != NULL)
 			a->progress(a->arg, &p);
-		(void)clock_gettime(CLOCK_REALTIME, &at);
-		at.tv_nsec += PROGRESS_MS * 1000000L;
-		at.tv_sec += at.tv_nsec / 1000000000L;
-		at.tv_nsec %= 1000000000L;
-		(void)pthread_cond_timedwait(&c->ended, &c->lock, &at);
+		(void)thread_wait_until(
+		    &c->ended, &c->lock, clock_monotonic_ms() + PROGRESS_MS);
 	}
 	(void)pthread_mutex_unlock(&c->lock);
 }
@@ -319,15 +314,14 @@ int
 restore_unpack(struct restore *r, struct fail *f)
 {
 	const struct restore_args *a = r->args;
-	struct crew c = { .restore = r,
-		.lock = PTHREAD_MUTEX_INITIALIZER,
-		.ended = PTHREAD_COND_INITIALIZER };
+	struct crew c = { .restore = r, .lock = PTHREAD_MUTEX_INITIALIZER };
 	struct worker *w = calloc(a->n_repos, sizeof *w);
 	size_t n = 0;
 
 	if (w == NULL)
 		return fail_errno(f, "workers", "memory");
 	(void)crc32c(0, "", 0);
+	thread_cond_init(&c.ended);
 	c.working = a->n_repos;
 	for (; n < a->n_repos; n++) {
 		w[n] = (struct worker){ .crew = &c, .repo = &a->repos[n] };

@@ -10,15 +10,11 @@ struct round *
 round_new(const struct several_task *t)
 {
 	struct round *r = calloc(1, sizeof *r);
-	pthread_condattr_t attr;
 
 	if (r == NULL)
 		return NULL;
-	(void)pthread_condattr_init(&attr);
-	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	(void)pthread_mutex_init(&r->lock, NULL);
-	(void)pthread_cond_init(&r->changed, &attr);
-	(void)pthread_condattr_destroy(&attr);
+	thread_cond_init(&r->changed);
 	r->users = 1;
 	r->task = *t;
 	return r;
@@ -82,8 +78,5 @@ round_start(struct round *r, size_t i, struct repository *repo)
 void
 round_wait(struct round *r, int64_t at_ms)
 {
-	struct timespec ts = { .tv_sec = at_ms / 1000,
-		.tv_nsec = at_ms % 1000 * 1000000 };
-
-	(void)pthread_cond_timedwait(&r->changed, &r->lock, &ts);
+	(void)thread_wait_until(&r->changed, &r->lock, at_ms);
 }

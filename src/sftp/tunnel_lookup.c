@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "thread.h"
 #include "tunnel_session.h"
 
 /* Lives until the thread has its answer and the caller has gone. */
@@ -28,15 +29,11 @@ static struct lookup *
 lookup_new(const char *host, const char *port)
 {
 	struct lookup *l = calloc(1, sizeof *l);
-	pthread_condattr_t attr;
 
 	if (l == NULL)
 		return NULL;
-	(void)pthread_condattr_init(&attr);
-	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	(void)pthread_mutex_init(&l->lock, NULL);
-	(void)pthread_cond_init(&l->answered, &attr);
-	(void)pthread_condattr_destroy(&attr);
+	thread_cond_init(&l->answered);
 	l->users = 2;
 	(void)snprintf(l->host, sizeof l->host, "%s", host);
 	(void)snprintf(l->port, sizeof l->port, "%s", port);
@@ -88,13 +85,11 @@ run(void *arg)
 static int
 wait_for(struct lookup *l, struct deadline end, struct addrinfo **list)
 {
-	struct timespec ts = { .tv_sec = end.at_ms / 1000,
-		.tv_nsec = end.at_ms % 1000 * 1000000 };
 	int late = 0, rc;
 
 	(void)pthread_mutex_lock(&l->lock);
 	while (!l->done && late == 0)
-		late = pthread_cond_timedwait(&l->answered, &l->lock, &ts);
+		late = thread_wait_until(&l->answered, &l->lock, end.at_ms);
 	rc = l->done ? l->rc : TUNNEL_LATE;
 	*list = l->list;
 	l->list = NULL;

@@ -2,6 +2,7 @@
 /* Threads: see thread.h. */
 #include <sched.h>
 #include <stddef.h>
+#include <time.h>
 
 #include "thread.h"
 
@@ -30,4 +31,24 @@ thread_start(pthread_t *thread, void *(*run)(void *arg), void *arg)
 	if (rc == 0)
 		move_away(*thread);
 	return rc;
+}
+
+void
+thread_cond_init(pthread_cond_t *cond)
+{
+	pthread_condattr_t attr;
+
+	(void)pthread_condattr_init(&attr);
+	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(cond, &attr);
+	(void)pthread_condattr_destroy(&attr);
+}
+
+int
+thread_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t at_ms)
+{
+	struct timespec ts = { .tv_sec = at_ms / 1000,
+		.tv_nsec = at_ms % 1000 * 1000000 };
+
+	return pthread_cond_timedwait(cond, lock, &ts);
 }
